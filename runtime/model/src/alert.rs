@@ -227,6 +227,9 @@ pub struct Alert {
     pub last_matched_at: Timestamp,
     /// Flattened fields of all matches, each with its distinct values in order of first appearance.
     pub context: BTreeMap<String, Vec<Value>>,
+    /// How many more distinct values a field has than `context` lists; fields listed in full are absent.
+    #[serde(default)]
+    pub context_more: BTreeMap<String, u64>,
     /// The release of the latest match.
     pub release: ReleaseId,
 }

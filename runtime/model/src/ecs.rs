@@ -97,11 +97,7 @@ impl Ecs {
                 if self.is_group(field.path) {
                     continue;
                 }
-                let columns = TableSchema { fields: vec![self.column(field)] };
-                match schema.union(&columns) {
-                    Ok(merged) => *schema = merged,
-                    Err(conflict) => conflicts.push(conflict),
-                }
+                conflicts.extend(schema.add(self.column(field)).err());
             }
             if !found {
                 unknown.push(name.clone());

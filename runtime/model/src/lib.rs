@@ -4,6 +4,7 @@
 //! the clock is asked in one function only, [`time::Timestamp::now`].
 
 pub mod alert;
+pub mod delivery; // which alert goes to which destination
 pub mod digest; // same content, same id
 pub mod ecs; // the Elastic Common Schema
 pub mod name; // what things are called, checked once
@@ -13,3 +14,4 @@ pub mod schema; // a table's columns as data; union and difference
 pub mod staged; // Parquet files on their way into the lake
 pub mod system; // the columns and tables that matano adds
 pub mod time; // microseconds, UTC // rule matches and alerts
+pub mod worker; // what a host and its Python worker say to each other

@@ -222,6 +222,11 @@ impl TableSchema {
         Ok(TableSchema { fields })
     }
 
+    /// Adds one column in place, merged with a struct of its name. A column of one path is added whole or not at all.
+    pub fn add(&mut self, field: Field) -> Result<(), SchemaConflict> {
+        union_fields("", &mut self.fields, &[field])
+    }
+
     /// Adds one leaf at a dotted path, making structs on the way.
     pub fn insert(&mut self, path: &str, kind: FieldType) -> Result<(), SchemaConflict> {
         let field = path.rsplit('.').fold(None, |inner: Option<Field>, name| {
