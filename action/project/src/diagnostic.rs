@@ -1,0 +1,174 @@
+//! What is wrong and where: data until the last line. Renderers stand in `check`.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::rules::Rule;
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Pos {
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+    /// Counted from 0, in bytes of the file.
+    pub offset: usize,
+}
+
+/// A stretch of a file; the end is not part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Span {
+    /// The first character.
+    pub start: Pos,
+    /// The one behind the last.
+    pub end: Pos,
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The project cannot be released like this.
+    Error,
+    /// It works, but probably not as meant.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// One thing that is wrong at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// The rule it breaks: `unknown-table`.
+    pub rule: &'static str,
+    /// How much it matters.
+    pub severity: Level,
+    /// Path within the project; `managed:<type>/<path>` for files that come with matano.
+    pub file: String,
+    /// Where in the file; `None` where the file as a whole is meant.
+    pub span: Option<Span>,
+    /// Lower case, no final full stop, values in backticks, expected before found.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Other places that belong to it.
+    pub related: Vec<Related>,
+}
+
+/// Another place that belongs to a diagnostic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Related {
+    /// Path within the project.
+    pub file: String,
+    /// Where in the file.
+    pub span: Option<Span>,
+    /// What is there.
+    pub message: String,
+}
+
+impl Diagnostic {
+    /// With the level of its rule.
+    pub fn new(rule: &Rule, file: &str, span: Option<Span>, message: impl Into<String>) -> Self {
+        Self {
+            rule: rule.id,
+            severity: rule.level,
+            file: file.to_owned(),
+            span,
+            message: message.into(),
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
+    /// Says what to do about it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Offers the candidate that is most like `name`, where one is alike; else lists them, if there are few.
+    pub fn suggest<'a>(self, name: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        if let Some(closest) = model::ecs::closest(name, candidates.clone()) {
+            return self.help(format!("did you mean `{closest}`?"));
+        }
+        let mut all: Vec<&str> = candidates.into_iter().collect();
+        all.sort_unstable();
+        all.dedup();
+        match all.len() {
+            0 => self,
+            1..=30 => {
+                let all: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
+                self.help(format!("expected one of {}", all.join(", ")))
+            }
+            _ => self,
+        }
+    }
+
+    /// Points to another place that belongs to it.
+    pub fn related(mut self, file: &str, span: Option<Span>, message: impl Into<String>) -> Self {
+        self.related.push(Related { file: file.to_owned(), span, message: message.into() });
+        self
+    }
+
+    /// Whether it keeps the project from being released.
+    pub fn is_error(&self) -> bool {
+        self.severity == Level::Error
+    }
+
+    fn order(&self) -> (&str, Option<usize>, &str, Option<usize>, &str) {
+        let start = self.span.map(|span| span.start);
+        (&self.file, start.map(|pos| pos.line), self.rule, start.map(|pos| pos.column), &self.message)
+    }
+}
+
+/// Sorts by file, line and rule, and drops what was said twice.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|left, right| left.order().cmp(&right.order()));
+    diagnostics.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{rules, source::Source};
+
+    #[test]
+    fn diagnostics_are_sorted_by_file_line_and_rule_and_said_once() {
+        let source = Source::new("b", "x\ny\n".to_owned());
+        let of = |rule: &Rule, file: &str, offset| Diagnostic::new(rule, file, Some(source.span(offset, offset)), "m");
+        let mut all = vec![
+            of(&rules::UNKNOWN_TABLE, "b", 2),
+            of(&rules::UNKNOWN_KEY, "b", 2),
+            of(&rules::UNKNOWN_TABLE, "b", 0),
+            of(&rules::UNKNOWN_TABLE, "a", 2),
+            of(&rules::UNKNOWN_TABLE, "b", 0),
+        ];
+        sort(&mut all);
+        let order: Vec<_> = all.iter().map(|one| (one.file.as_str(), one.span.unwrap().start.line, one.rule)).collect();
+        assert_eq!(
+            order,
+            [("a", 2, "unknown-table"), ("b", 1, "unknown-table"), ("b", 2, "unknown-key"), ("b", 2, "unknown-table")]
+        );
+    }
+
+    #[test]
+    fn a_suggestion_names_the_likely_one_or_the_few_there_are() {
+        let help = |name: &str| {
+            Diagnostic::new(&rules::UNKNOWN_TABLE, "f", None, "m").suggest(name, ["okta", "cloudtrail"]).help.unwrap()
+        };
+        assert_eq!(help("oktta"), "did you mean `okta`?");
+        assert_eq!(help("zeek_dns"), "expected one of `cloudtrail`, `okta`");
+    }
+}

@@ -1,0 +1,4 @@
+def detect(r): return True
+
+
+def severity(r): return "high"

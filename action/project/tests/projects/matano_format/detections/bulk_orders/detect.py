@@ -1,0 +1,5 @@
+from .helper import limit
+
+
+def detect(r):
+    return r.deepget("shop.cents", 0) > limit()
