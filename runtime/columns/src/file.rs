@@ -1,0 +1,306 @@
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array},
+    compute::{SortOptions, concat_batches, sort_to_indices, take_record_batch},
+    datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType},
+};
+use model::time::Timestamp;
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    file::{
+        metadata::SortingColumn,
+        properties::{EnabledStatistics, WriterProperties},
+    },
+    schema::types::ColumnPath,
+};
+
+use crate::{ColumnsError, schema::join};
+
+/// The column by which rows lie and are pruned.
+const TIME: &str = "ts";
+
+/// Columns that people look single values up in.
+const LOOKED_UP: &[&str] = &["source.ip", "user.name", "event.id"];
+const LOOKED_UP_BELOW: &str = "related.";
+
+/// Columns with long texts of their own on every row: neither a dictionary nor the least and the greatest of them is of
+/// use, and both cost.
+const UNLIKE: &[&str] = &["event.original", "matano.record_id", "message", "raw"];
+
+/// How files are cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOptions {
+    /// A row group is closed at this many rows,
+    pub row_group_rows: usize,
+    /// or at about this many bytes of values. This bounds memory.
+    pub row_group_bytes: usize,
+    /// Bloom filters are written where the first row group has as many rows; in smaller ones they cost more than they save.
+    pub bloom_filter_rows: usize,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { row_group_rows: 512 * 1024, row_group_bytes: 64 << 20, bloom_filter_rows: 16 * 1024 }
+    }
+}
+
+/// What is in a finished file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStats {
+    /// How many rows.
+    pub rows: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The earliest and the latest `ts`; `None` without rows or without such a column.
+    pub ts_range: Option<(Timestamp, Timestamp)>,
+}
+
+/// Writes one Parquet file as the lake stores it: zstd level 1, rows sorted by `ts` within each row group, statistics and
+/// page index, bloom filters on the columns that people look single values up in.
+///
+/// The file appears under its name when it is complete and on disk; dropped unfinished, it leaves nothing behind.
+pub struct FileWriter {
+    path: PathBuf,
+    partial: PathBuf,
+    schema: SchemaRef,
+    options: FileOptions,
+    writer: Option<ArrowWriter<BufWriter<File>>>,
+    pending: Vec<RecordBatch>,
+    pending_rows: usize,
+    pending_bytes: usize,
+    rows: u64,
+    ts_range: Option<(i64, i64)>,
+    finished: bool,
+}
+
+impl FileWriter {
+    /// Starts a file for batches of this schema. Its directory must exist.
+    pub fn create(path: &Path, schema: SchemaRef, options: FileOptions) -> Self {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        Self {
+            path: path.to_owned(),
+            partial: path.with_file_name(name),
+            schema,
+            options,
+            writer: None,
+            pending: Vec::new(),
+            pending_rows: 0,
+            pending_bytes: 0,
+            rows: 0,
+            ts_range: None,
+            finished: false,
+        }
+    }
+
+    /// Takes rows in. They are written when a row group is full.
+    pub fn write(&mut self, batch: RecordBatch) -> Result<(), ColumnsError> {
+        let mut rest = batch;
+        while self.pending_rows + rest.num_rows() > self.options.row_group_rows {
+            let room = self.options.row_group_rows - self.pending_rows;
+            let first = rest.slice(0, room);
+            rest = rest.slice(room, rest.num_rows() - room);
+            self.pend(first);
+            self.flush()?;
+        }
+        self.pend(rest);
+        if self.pending_bytes >= self.options.row_group_bytes {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Rows taken in so far.
+    pub fn rows(&self) -> u64 {
+        self.rows + self.pending_rows as u64
+    }
+
+    /// About how many bytes wait in memory.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// Writes what is left, syncs the file to disk and gives it its name.
+    pub fn finish(mut self) -> Result<FileStats, ColumnsError> {
+        self.flush()?;
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.open(0)?,
+        };
+        let failed = |action| ColumnsError::io(action, &self.partial);
+        let buffer = writer.into_inner().map_err(ColumnsError::parquet("write", &self.partial))?;
+        let file = buffer.into_inner().map_err(|error| failed("write")(error.into_error()))?;
+        file.sync_all().map_err(failed("sync"))?;
+        let bytes = file.metadata().map_err(failed("measure"))?.len();
+        drop(file);
+        std::fs::rename(&self.partial, &self.path).map_err(failed("rename"))?;
+        self.finished = true;
+        if let Some(directory) = self.path.parent().filter(|path| !path.as_os_str().is_empty()) {
+            // the rename is on disk only when the directory is
+            let synced = File::open(directory).and_then(|directory| directory.sync_all());
+            synced.map_err(ColumnsError::io("sync", directory))?;
+        }
+        let ts_range = self
+            .ts_range
+            .and_then(|(first, last)| Some((Timestamp::from_micros(first)?, Timestamp::from_micros(last)?)));
+        Ok(FileStats { rows: self.rows, bytes, ts_range })
+    }
+
+    fn pend(&mut self, batch: RecordBatch) {
+        if batch.num_rows() > 0 {
+            self.pending_rows += batch.num_rows();
+            self.pending_bytes += batch.get_array_memory_size();
+            self.pending.push(batch);
+        }
+    }
+
+    /// Writes the pending rows as one row group; does nothing where there are none.
+    pub fn flush(&mut self) -> Result<(), ColumnsError> {
+        let pending = std::mem::take(&mut self.pending);
+        let rows = std::mem::take(&mut self.pending_rows);
+        self.pending_bytes = 0;
+        let batch = match <[RecordBatch; 1]>::try_from(pending) {
+            Ok([batch]) => batch,
+            Err(batches) if batches.is_empty() => return Ok(()),
+            Err(batches) => concat_batches(&self.schema, &batches)?,
+        };
+        let batch = self.sorted(batch)?;
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.open(rows)?,
+        };
+        let failed = || ColumnsError::parquet("write", &self.partial);
+        writer.write(&batch).map_err(failed())?;
+        writer.flush().map_err(failed())?;
+        self.rows += rows as u64;
+        self.writer = Some(writer);
+        Ok(())
+    }
+
+    fn sorted(&mut self, batch: RecordBatch) -> Result<RecordBatch, ColumnsError> {
+        let Some(times) = times(&batch) else { return Ok(batch) };
+        if let (Some(first), Some(last)) = (arrow::compute::min(times), arrow::compute::max(times)) {
+            let range = self.ts_range.get_or_insert((first, last));
+            *range = (range.0.min(first), range.1.max(last));
+        }
+        sorted_by_time(batch)
+    }
+
+    fn open(&self, first_rows: usize) -> Result<ArrowWriter<BufWriter<File>>, ColumnsError> {
+        let file = File::create(&self.partial).map_err(ColumnsError::io("create", &self.partial))?;
+        // a missing bit of buffer costs a system call for every page
+        let buffer = BufWriter::with_capacity(1 << 18, file);
+        let properties = properties(&self.schema, &self.options, first_rows);
+        ArrowWriter::try_new(buffer, self.schema.clone(), Some(properties))
+            .map_err(ColumnsError::parquet("write", &self.partial))
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            // nobody can be told here; a leftover `.partial` is overwritten by the next attempt
+            drop(std::fs::remove_file(&self.partial));
+        }
+    }
+}
+
+/// The rows in order of `ts`, those of the same time as they were; a batch without that column as it is.
+pub fn sorted_by_time(batch: RecordBatch) -> Result<RecordBatch, ColumnsError> {
+    match times(&batch) {
+        Some(times) if times.null_count() > 0 || !times.values().is_sorted() => {
+            let indices = stable_order(times)?;
+            Ok(take_record_batch(&batch, &indices)?)
+        }
+        Some(_) | None => Ok(batch),
+    }
+}
+
+fn times(batch: &RecordBatch) -> Option<&TimestampMicrosecondArray> {
+    batch.column_by_name(TIME)?.as_primitive_opt::<TimestampMicrosecondType>()
+}
+
+/// Rows of the same time keep their order.
+fn stable_order(times: &TimestampMicrosecondArray) -> Result<UInt32Array, ColumnsError> {
+    if times.null_count() > 0 {
+        return Ok(sort_to_indices(times, Some(SortOptions { descending: false, nulls_first: false }), None)?);
+    }
+    let values = times.values();
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.sort_by_key(|&row| values[row as usize]);
+    Ok(UInt32Array::from(order))
+}
+
+fn properties(schema: &SchemaRef, options: &FileOptions, first_rows: usize) -> WriterProperties {
+    let mut leaves = Vec::new();
+    for field in schema.fields() {
+        leaf_paths(field.name(), field.data_type(), &mut leaves);
+    }
+    let time = leaves.iter().position(|(path, _)| path == TIME).filter(|_| {
+        schema
+            .field_with_name(TIME)
+            .is_ok_and(|field| matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)))
+    });
+    let sorting = time
+        .and_then(|index| i32::try_from(index).ok())
+        .map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
+    let mut builder = WriterProperties::builder()
+        .set_created_by(concat!("matano ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(options.row_group_rows))
+        .set_sorting_columns(sorting);
+    for (dotted, parts) in &leaves {
+        if UNLIKE.contains(&dotted.as_str()) {
+            let path = ColumnPath::new(parts.clone());
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
+    }
+    if first_rows >= options.bloom_filter_rows {
+        for (dotted, parts) in leaves {
+            if LOOKED_UP.contains(&dotted.as_str()) || dotted.starts_with(LOOKED_UP_BELOW) {
+                let path = ColumnPath::new(parts);
+                builder = builder
+                    .set_column_bloom_filter_enabled(path.clone(), true)
+                    .set_column_bloom_filter_fpp(path.clone(), 0.01)
+                    .set_column_bloom_filter_ndv(path, first_rows as u64);
+            }
+        }
+    }
+    builder.build()
+}
+
+/// Leaves with their dotted path as a table knows it and their path inside Parquet.
+fn leaf_paths(name: &str, data_type: &DataType, out: &mut Vec<(String, Vec<String>)>) {
+    fn walk(dotted: &str, parts: &[String], data_type: &DataType, out: &mut Vec<(String, Vec<String>)>) {
+        match data_type {
+            DataType::Struct(members) => {
+                for member in members {
+                    let mut parts = parts.to_vec();
+                    parts.push(member.name().clone());
+                    walk(&join(dotted, member.name()), &parts, member.data_type(), out);
+                }
+            }
+            DataType::List(element) => {
+                let mut parts = parts.to_vec();
+                parts.extend(["list".to_owned(), element.name().clone()]);
+                walk(dotted, &parts, element.data_type(), out);
+            }
+            _ => out.push((dotted.to_owned(), parts.to_vec())),
+        }
+    }
+    walk(name, &[name.to_owned()], data_type, out);
+}
+
+/// Shared by whoever reads what was written.
+pub(crate) fn open(path: &Path) -> Result<File, ColumnsError> {
+    File::open(path).map_err(ColumnsError::io("open", path))
+}

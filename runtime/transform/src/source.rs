@@ -1,0 +1,175 @@
+//! A log source of a release, its programs compiled when they are first needed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use columns::{FieldIds, RowBuilder};
+use model::{
+    digest::Digest,
+    name::{DEFAULT_TABLE, LogSourceName, TableName},
+    release::{Bundle, LogSource, ReleaseId, Table},
+};
+
+use crate::{EnrichmentTables, Program, ProgramKind, TransformError, compile, slots::Plan};
+
+/// A log source with everything that its objects need.
+pub(crate) struct Source {
+    pub source: LogSource,
+    pub release: ReleaseId,
+    pub tables: BTreeMap<TableName, SourceTable>,
+    pub select_metadata: Option<Program>,
+    pub select_record: Option<Program>,
+    pub enrichment: EnrichmentTables,
+}
+
+/// A table of the source.
+pub(crate) struct SourceTable {
+    pub table: Table,
+    pub ids: Option<FieldIds>,
+    transform: String,
+    expand: Option<String>,
+    compiled: OnceLock<Arc<CompiledTable>>,
+    expander: OnceLock<Arc<Program>>,
+}
+
+/// A table's transform, and how it runs.
+pub(crate) struct CompiledTable {
+    pub program: Program,
+    /// Nothing where the program runs over whole events.
+    pub plan: Option<Arc<Plan>>,
+    /// Whether the record selector leaves alone what the transform looks at.
+    pub selector_is_apart: bool,
+}
+
+impl Source {
+    pub fn new(
+        bundle: &Bundle,
+        name: &LogSourceName,
+        ids: &BTreeMap<TableName, FieldIds>,
+        enrichment: &EnrichmentTables,
+    ) -> Result<Self, TransformError> {
+        let found = bundle.release.log_sources.get(name);
+        let source = found.ok_or_else(|| TransformError::UnknownSource(name.clone()))?.clone();
+        let mut tables = BTreeMap::new();
+        for table in source.tables.values() {
+            let missing = || TransformError::UnknownTable { log_source: name.clone(), table: table.clone() };
+            let definition = bundle.release.tables.get(table).ok_or_else(missing)?.clone();
+            let entry = SourceTable {
+                transform: text(bundle, definition.transform)?.to_owned(),
+                expand: definition.expand.map(|digest| text(bundle, digest).map(str::to_owned)).transpose()?,
+                ids: ids.get(table).cloned(),
+                table: definition,
+                compiled: OnceLock::new(),
+                expander: OnceLock::new(),
+            };
+            tables.insert(table.clone(), entry);
+        }
+        let selector = |digest: Option<Digest>, kind: ProgramKind| {
+            let compiled = |digest| compiled(text(bundle, digest)?, kind, name.as_str(), enrichment);
+            digest.map(compiled).transpose()
+        };
+        Ok(Self {
+            select_metadata: selector(source.select_table_from_metadata, ProgramKind::SelectMetadata)?,
+            select_record: selector(source.select_table_from_record, ProgramKind::SelectRecord)?,
+            release: bundle.release.id(),
+            tables,
+            source,
+            enrichment: enrichment.clone(),
+        })
+    }
+
+    /// The table by the name that a selector uses: the short one, or the resolved one.
+    pub fn table(&self, name: &str) -> Option<&TableName> {
+        self.source.tables.get(name).or_else(|| self.tables.get_key_value(name).map(|(name, _)| name))
+    }
+
+    /// The table of records for which nothing is selected.
+    pub fn default_table(&self) -> Option<&TableName> {
+        match self.source.tables.get(DEFAULT_TABLE) {
+            Some(table) => Some(table),
+            None if self.source.tables.len() == 1 => self.source.tables.values().next(),
+            None => None,
+        }
+    }
+
+    /// The table whose `expand` and `csv_headers` an object is read with: the one chosen for it, or any where all agree.
+    pub fn reading_table(&self, chosen: Option<&TableName>) -> Option<&SourceTable> {
+        if let Some(chosen) = chosen.or_else(|| self.default_table()) {
+            return self.tables.get(chosen);
+        }
+        let mut tables = self.tables.values();
+        let first = tables.next()?;
+        let same =
+            |other: &SourceTable| other.expand == first.expand && other.table.csv_headers == first.table.csv_headers;
+        tables.all(same).then_some(first)
+    }
+}
+
+impl SourceTable {
+    /// The transform, compiled on first use.
+    pub fn compiled(&self, source: &Source) -> Result<Arc<CompiledTable>, TransformError> {
+        if let Some(compiled) = self.compiled.get() {
+            return Ok(compiled.clone());
+        }
+        let owner = self.table.name.as_str();
+        let program = compiled(&self.transform, ProgramKind::Transform, owner, &source.enrichment)?;
+        let columns = RowBuilder::new(&self.table.schema, None);
+        let plan = match Plan::prove(&program, &self.table.schema, &columns) {
+            Ok(plan) => Some(Arc::new(plan)),
+            Err(reason) => {
+                tracing::debug!(table = %self.table.name, %reason, "transform runs over whole events");
+                None
+            }
+        };
+        let selector_is_apart = source.select_record.as_ref().is_none_or(|selector| is_apart(selector, &program));
+        let compiled = Arc::new(CompiledTable { program, plan, selector_is_apart });
+        Ok(self.compiled.get_or_init(|| compiled).clone())
+    }
+
+    /// The expand program, compiled on first use.
+    pub fn expander(&self, source: &Source) -> Result<Option<Arc<Program>>, TransformError> {
+        let Some(text) = &self.expand else { return Ok(None) };
+        if let Some(expander) = self.expander.get() {
+            return Ok(Some(expander.clone()));
+        }
+        let program = compiled(text, ProgramKind::Expand, self.table.name.as_str(), &source.enrichment)?;
+        Ok(Some(self.expander.get_or_init(|| Arc::new(program)).clone()))
+    }
+}
+
+fn text(bundle: &Bundle, digest: Digest) -> Result<&str, TransformError> {
+    bundle.text(digest).ok_or(TransformError::MissingResource { digest })
+}
+
+fn compiled(
+    text: &str,
+    kind: ProgramKind,
+    owner: &str,
+    enrichment: &EnrichmentTables,
+) -> Result<Program, TransformError> {
+    let failed = |diagnostics| TransformError::Program { kind, owner: owner.to_owned(), diagnostics };
+    compile(text, kind, enrichment, None).map_err(failed)
+}
+
+/// Whether a transform cannot see what a record selector does to the event.
+fn is_apart(selector: &Program, transform: &Program) -> bool {
+    let mut changed = selector.assigned_paths();
+    if selector.text().contains("del") {
+        changed.extend(selector.queried_paths());
+    }
+    let seen = transform.queried_paths();
+    changed.iter().all(|changed| {
+        // what is not part of the record may become a column
+        changed.starts_with("json.") && !seen.iter().any(|seen| overlap(changed, seen))
+    })
+}
+
+/// Whether one path is the other or a part of it.
+fn overlap(a: &str, b: &str) -> bool {
+    let starts = |long: &str, short: &str| {
+        short == "." || long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    starts(a, b) || starts(b, a)
+}
