@@ -1,0 +1,149 @@
+//! What a rule sees: the project, its programs compiled once, its Python parsed once.
+
+use std::{num::NonZeroUsize, sync::Arc, thread};
+
+use project::{Detection, Diagnostic, Project, Span, managed::FILE_PREFIX, source::Source};
+use ruff_text_size::TextRange;
+
+use crate::{python::Module, vrl, vrl::Compiled};
+
+/// Everything that rules look at.
+pub struct Context<'a> {
+    /// The project, as loaded.
+    pub project: &'a Project,
+    /// What loading it found.
+    pub found: &'a [Diagnostic],
+    /// Every VRL program.
+    pub(crate) programs: Vec<Compiled<'a>>,
+    /// Every detection with its code.
+    pub(crate) detections: Vec<Code<'a>>,
+}
+
+/// A detection and its Python.
+pub(crate) struct Code<'a> {
+    pub(crate) detection: &'a Detection,
+    /// Those that are UTF-8; the others were found when the project was loaded.
+    pub(crate) files: Vec<Python>,
+}
+
+/// One Python file.
+pub(crate) struct Python {
+    source: Arc<Source>,
+    pub(crate) module: Module,
+}
+
+impl<'a> Context<'a> {
+    /// Compiles and parses what the project holds, on all processors.
+    pub(crate) fn new(project: &'a Project, found: &'a [Diagnostic]) -> Self {
+        let tables = vrl::lookup_tables(project);
+        let programs = in_parallel(vrl::programs(project), |(program, schema)| Compiled::new(program, schema, &tables));
+        let detections = in_parallel(project.detections.values().collect(), Code::new);
+        Self { project, found, programs, detections }
+    }
+
+    /// Whether a file was not taken in whole: what follows from that alone is not worth saying.
+    pub(crate) fn is_broken(&self, file: &str) -> bool {
+        self.found.iter().any(|diagnostic| diagnostic.is_error() && diagnostic.file == file)
+    }
+
+    /// Whether loading the project found that a rule is broken within a stretch of a file.
+    pub(crate) fn was_found(&self, rule: &str, file: &str, span: Option<Span>) -> bool {
+        self.found.iter().any(|diagnostic| {
+            let within = match (span, diagnostic.span) {
+                (Some(span), Some(found)) => span.start <= found.start && found.end <= span.end,
+                (None, _) | (_, None) => true,
+            };
+            diagnostic.rule == rule && diagnostic.file == file && within
+        })
+    }
+
+    /// Names of enrichment tables.
+    pub(crate) fn enrichment_tables(&self) -> Vec<&'a str> {
+        self.project.enrichment.keys().map(|name| name.as_str()).collect()
+    }
+}
+
+/// Whether a file comes with matano, so that the reader cannot mend it.
+pub(crate) fn is_managed(file: &str) -> bool {
+    file.starts_with(FILE_PREFIX)
+}
+
+impl<'a> Code<'a> {
+    fn new(detection: &'a Detection) -> Self {
+        let texts = detection.files.iter().filter(|(name, _)| name.ends_with(".py"));
+        let files = texts.filter_map(|(name, bytes)| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            let module = Module::parse(text);
+            Some(Python { source: Source::new(&detection.path_of(name), text.to_owned()), module })
+        });
+        Self { detection, files: files.collect() }
+    }
+
+    /// The module that is called, where there is one.
+    pub(crate) fn main(&self) -> Option<&Python> {
+        let path = self.detection.path_of("detect.py");
+        self.files.iter().find(|file| file.path() == path)
+    }
+}
+
+impl Python {
+    /// The path within the project.
+    pub(crate) fn path(&self) -> &str {
+        self.source.file()
+    }
+
+    /// Lines and columns of a stretch of the text.
+    pub(crate) fn span(&self, range: TextRange) -> Span {
+        self.source.span(range.start().to_usize(), range.end().to_usize())
+    }
+}
+
+/// Maps in order, in as many threads as there are processors.
+fn in_parallel<T: Send, R: Send>(items: Vec<T>, map: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    if threads < 2 {
+        return items.into_iter().map(map).collect();
+    }
+    let size = items.len().div_ceil(threads);
+    let (mut chunks, mut items) = (Vec::new(), items.into_iter());
+    loop {
+        let chunk: Vec<T> = items.by_ref().take(size).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        chunks.push(chunk);
+    }
+    let map = &map;
+    thread::scope(|scope| {
+        let threads: Vec<_> = chunks
+            .into_iter()
+            .map(|chunk| {
+                // the parsers of VRL and Python recurse
+                thread::Builder::new()
+                    .stack_size(16 << 20)
+                    .spawn_scoped(scope, move || chunk.into_iter().map(map).collect::<Vec<R>>())
+                    .expect("a machine that runs this has room for a thread of each of its processors")
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| match thread.join() {
+                Ok(results) => results,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_in_parallel_keeps_its_order() {
+        for count in [0, 1, 2, 7, 100] {
+            let items: Vec<usize> = (0..count).collect();
+            assert_eq!(in_parallel(items.clone(), |n| n * 2), items.iter().map(|n| n * 2).collect::<Vec<_>>());
+        }
+    }
+}

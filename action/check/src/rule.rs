@@ -1,0 +1,55 @@
+//! A rule as a value: what it wants, why, how it looks broken and kept, and the function that holds a project to it.
+
+use project::{Diagnostic, Level, Span};
+
+use crate::context::Context;
+
+/// One thing that a project is held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Stable, kebab-case: annotations, SARIF and `explain` name it.
+    pub id: &'static str,
+    /// Of its diagnostics; a few are milder where the rule says so.
+    pub level: Level,
+    /// One sentence without a full stop.
+    pub summary: &'static str,
+    /// Why it matters and what to do, in whole sentences.
+    pub why: &'static str,
+    /// An example that breaks it.
+    pub bad: &'static str,
+    /// The same, kept.
+    pub good: &'static str,
+    /// Finds what breaks it. `None` where loading the project finds it all.
+    pub check: Option<Check>,
+}
+
+/// Finds what breaks a rule.
+pub type Check = fn(&Context<'_>) -> Vec<Diagnostic>;
+
+impl Rule {
+    /// The documentation of a rule that loading the project enforces.
+    pub(crate) const fn loading(rule: project::rules::Rule, page: Page) -> Self {
+        let Page { why, bad, good } = page;
+        Self { id: rule.id, level: rule.level, summary: rule.about, why, bad, good, check: None }
+    }
+
+    /// A diagnostic of this rule, with its level.
+    pub(crate) fn diagnostic(&self, file: &str, span: Option<Span>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            rule: self.id,
+            severity: self.level,
+            file: file.to_owned(),
+            span,
+            message: message.into(),
+            help: None,
+            related: Vec::new(),
+        }
+    }
+}
+
+/// What a rule's documentation has besides its summary.
+pub(crate) struct Page {
+    pub(crate) why: &'static str,
+    pub(crate) bad: &'static str,
+    pub(crate) good: &'static str,
+}

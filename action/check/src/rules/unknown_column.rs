@@ -1,0 +1,90 @@
+//! Values that a transform assigns and no column takes.
+
+use std::collections::BTreeMap;
+
+use model::{
+    ecs::{closest, ecs},
+    schema::TableSchema,
+};
+use project::{Diagnostic, Level, Span, VrlProgram, rules};
+
+use crate::{
+    context::{Context, is_managed},
+    rule::Rule,
+    vrl::assignments,
+};
+
+/// Columns that are named exist.
+pub const RULE: Rule = Rule {
+    id: rules::UNKNOWN_COLUMN.id,
+    level: rules::UNKNOWN_COLUMN.level,
+    summary: rules::UNKNOWN_COLUMN.about,
+    why: "A value that VRL assigns to a path without a column is dropped from every row; that is a warning, because old \
+          transforms do it without harm. A key or a test that names a column that does not exist is an error. Columns \
+          are those that matano adds, the entries of `schema.ecs_field_names` and those of `schema.fields`.",
+    bad: "schema:\n  ecs_field_names: [source.ip]\ntransform: |\n  .source.adress = .json.ip\n",
+    good: "schema:\n  ecs_field_names: [source.ip]\ntransform: |\n  .source.ip = .json.ip\n",
+    check: Some(check),
+};
+
+/// One assignment in the text of a file, which may be part of the programs of several tables.
+#[derive(Default)]
+struct Assignment<'a> {
+    programs: usize,
+    lost_in: usize,
+    schema: Option<&'a TableSchema>,
+}
+
+fn check(context: &Context<'_>) -> Vec<Diagnostic> {
+    let mut assigned: BTreeMap<(String, Option<Span>, String), Assignment<'_>> = BTreeMap::new();
+    for program in &context.programs {
+        let (Ok(compiled), Some(schema)) = (&program.outcome, program.schema) else { continue };
+        // a file with errors may declare columns that were not taken in
+        if declared_in(context, &program.source).iter().any(|file| context.is_broken(file)) {
+            continue;
+        }
+        for (path, range) in assignments(&program.source.text) {
+            let (file, span) = program.source.span(range);
+            let lost = compiled.not_columns().contains(&path);
+            let assignment = assigned.entry((file, span, path)).or_default();
+            assignment.programs += 1;
+            assignment.lost_in += usize::from(lost);
+            assignment.schema = Some(schema);
+        }
+    }
+    // the transform of a log source serves all its tables, and what one of them takes is not lost
+    let lost = assigned.into_iter().filter(|(_, assignment)| assignment.lost_in == assignment.programs);
+    let lost = lost.filter(|((file, ..), _)| !is_managed(file));
+    lost.map(|((file, span, path), assignment)| {
+        let message = format!("no column `{path}`: what is assigned to it is in no row");
+        let mut diagnostic = RULE.diagnostic(&file, span, message).help(help(&path, assignment.schema));
+        diagnostic.severity = Level::Warning;
+        diagnostic
+    })
+    .collect()
+}
+
+/// The files that declare the columns of the rows that a program makes.
+fn declared_in<'a>(context: &Context<'a>, program: &VrlProgram) -> Vec<&'a str> {
+    let table = program.table.as_ref().and_then(|name| context.project.tables.get(name));
+    let source = program.log_source.as_ref().and_then(|name| context.project.log_sources.get(name));
+    let enrichment = program.enrichment.as_ref().and_then(|name| context.project.enrichment.get(name));
+    let mut files: Vec<&str> = table.into_iter().flat_map(|table| &table.files).map(String::as_str).collect();
+    files.extend(source.map(|source| source.file.as_str()));
+    files.extend(enrichment.map(|table| table.file.as_str()));
+    files
+}
+
+fn help(path: &str, schema: Option<&TableSchema>) -> String {
+    let columns = schema.map(TableSchema::leaves).unwrap_or_default();
+    if let Some(alike) = closest(path, columns.iter().map(|(path, _)| path.as_str())) {
+        return format!("did you mean `{alike}`?");
+    }
+    if ecs().field(path).is_some() || ecs().is_group(path) {
+        return format!("add `{path}` to `schema.ecs_field_names`");
+    }
+    if let Some(alike) = ecs().suggest(path) {
+        return format!("did you mean `{alike}`? then add it to `schema.ecs_field_names` too");
+    }
+    format!("add `{path}` to `schema.fields`, or use a variable: `{} = ...`", path.rsplit('.').next().unwrap_or(path))
+}

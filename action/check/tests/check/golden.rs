@@ -1,0 +1,53 @@
+use std::{env, fs, path::Path};
+
+use check::render::terminal::{self, Terminal};
+use project::{Diagnostic, FileSet};
+
+/// The folder of this crate's fixtures.
+pub fn fixtures() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
+}
+
+/// All files below a folder, without what is expected of them.
+pub fn read(folder: &Path) -> FileSet {
+    fn walk(root: &Path, folder: &Path, files: &mut FileSet) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, files);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+                if name != "expected.txt" {
+                    files.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+    }
+    let mut files = FileSet::new();
+    walk(folder, folder, &mut files);
+    files
+}
+
+/// Loads and checks.
+pub fn check(files: &FileSet) -> Vec<Diagnostic> {
+    let (project, found) = project::load(files);
+    check::check(&project, found)
+}
+
+/// Compares with a file, or rewrites it where `UPDATE_GOLDEN` is set.
+pub fn compare(path: &Path, found: &str) {
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, found).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(found, expected, "{} differs; UPDATE_GOLDEN=1 rewrites it", path.display());
+}
+
+/// Checks the project in a folder against its `expected.txt`.
+pub fn check_folder(folder: &Path) -> Vec<Diagnostic> {
+    let files = read(folder);
+    let diagnostics = check(&files);
+    compare(&folder.join("expected.txt"), &terminal::report(&diagnostics, &files, Terminal::default()));
+    diagnostics
+}

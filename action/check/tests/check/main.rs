@@ -1,0 +1,10 @@
+//! Whole projects through `check`, and its output as people and programs read it.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
+
+mod golden; // fixtures on disk and what is expected of them
+mod positions; // diagnostics inside VRL blocks and Python
+mod reference; // docs/rules.md
+mod rendering; // the terminal and JSON, on hostile input too
+mod rules; // every rule has a fixture that triggers it
+mod twenty_mistakes; // one project with twenty of them

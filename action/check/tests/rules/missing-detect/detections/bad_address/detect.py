@@ -1,0 +1,2 @@
+def detct(r):
+    return True

@@ -1,0 +1,5 @@
+type Record = dict
+
+
+def detect(r):
+    return r.deepget("source.ip") == "192.0.2.1"

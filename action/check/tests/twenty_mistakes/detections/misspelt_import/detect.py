@@ -1,0 +1,5 @@
+from detection.enrichment import bad_ip # mistake: unknown-enrichment
+
+
+def detect(r):
+    return bad_ip.get(r.deepget("source.ip")) is not None
