@@ -1,0 +1,51 @@
+//! A warehouse in a bucket. Needs a server that speaks S3: `MATANO_TEST_S3` is its address, with a bucket `lake` that any
+//! credentials may write to. `cargo xtask test` starts one.
+
+#![allow(clippy::unwrap_used)] // what a test's own functions cannot do ends the test
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use lake::{CommitOutcome, Data, Ensured, Lake, LakeConfig, Warehouse};
+use model::release::Storage;
+use support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_holds_tables_as_a_directory_does() {
+    let Ok(endpoint) = std::env::var("MATANO_TEST_S3") else { return };
+    let root = tempfile::tempdir().unwrap();
+    let prefix = root.path().file_name().unwrap().to_str().unwrap();
+    let properties = [
+        ("s3.endpoint", endpoint.as_str()),
+        ("s3.region", "eu-central-1"),
+        ("s3.access-key-id", "test"),
+        ("s3.secret-access-key", "test"),
+        ("s3.path-style-access", "true"),
+    ];
+    let config = LakeConfig {
+        catalog: root.path().join("catalog.db"),
+        warehouse: Warehouse::parse(&format!("s3://lake/{prefix}")).unwrap(),
+        properties: properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    };
+    let lake = Lake::open(&config).await.unwrap();
+    assert_eq!(lake.ensure_table(&table(), &plain(), &Storage::default()).await.unwrap(), Ensured::Created);
+    let ids = lake.field_ids(&table()).await.unwrap();
+    let files = [("a", "00"), ("b", "00"), ("c", "01")].map(|(object, hour)| {
+        let time = format!("2026-01-01T{hour}:30:00Z");
+        stage(root.path(), object, &plain(), Some(&ids), &rows(object, &[time.as_str()]))
+    });
+    let failing = lake.clone().with_failpoint(failing_once("commit: data files written"));
+    failing.commit(&table(), &files, batch(&files), TARGET).await.unwrap_err();
+    lake.commit(&table(), &files, batch(&files), TARGET).await.unwrap();
+    let again = lake.commit(&table(), &files, batch(&files), TARGET).await.unwrap();
+    assert_eq!(again, CommitOutcome::AlreadyCommitted);
+    assert_eq!(strings(&lake, "id").await.len(), 3);
+    assert_eq!(lake.tables().await.unwrap()[&table()].files, 2);
+    lake.drop_table(&table(), Data::Keep).await.unwrap();
+    let ensured = lake.ensure_table(&table(), &plain(), &Storage::default()).await.unwrap();
+    assert_eq!(ensured, Ensured::Attached(vec![]));
+    assert_eq!(strings(&lake, "id").await.len(), 3);
+    lake.drop_table(&table(), Data::Purge).await.unwrap();
+    assert_eq!(lake.tables().await.unwrap(), BTreeMap::new());
+}
