@@ -1,1 +1,57 @@
-//! detect
+//! Columns to rule matches, in Python: the extension module `matano_detect`, which a `python3` started as a child loads.
+//!
+//! Start at `python/worker.py`, which makes the child a worker, and at [`Worker`], which carries out its host's orders:
+//! rows of a Parquet file become records, dictionaries whose columns are decoded when a detection first touches them, and
+//! every record is shown to every detection. The words both sides speak are [`model::worker`]'s; the host is the crate
+//! `detections`. Nothing here is linked into a program: an interpreter loads it by path, and only its own tests depend on
+//! it. It never opens a connection or starts a process, and never lets a detection do so by accident.
+
+mod error;
+
+mod tree; // a file's columns, struct by struct
+
+mod window; // a column of a stretch of rows, decoded at first touch
+
+mod value; // one value as Python has it
+
+mod record; // a row as a dictionary that fills itself
+
+mod enrichment; // tables to look values up in
+
+mod json; // what a detection returns, as JSON
+
+mod pipe; // frames from and to the host
+
+mod progress; // which call is going on, for whoever finds the body
+
+mod clock; // which call takes too long
+
+mod functions; // what a detection's module defines, and calling it
+
+mod fired; // what a detection says about a row it fired on
+
+mod run; // every row to every detection
+
+mod worker; // orders in, reports out
+
+pub use error::FileError;
+pub use worker::Worker;
+
+/// The module as Python sees it.
+#[pyo3::pymodule(name = "matano_detect")]
+mod module {
+    use pyo3::prelude::*;
+
+    /// Serves the host at the other end of standard input and output. Does not return before the host is done.
+    #[pyfunction]
+    fn main(py: Python<'_>) -> PyResult<()> {
+        super::worker::main(py)
+    }
+
+    #[pymodule_export]
+    use super::enrichment::EnrichmentTable;
+    #[pymodule_export]
+    use super::record::LazyDict;
+    #[pymodule_export]
+    use super::worker::Worker;
+}

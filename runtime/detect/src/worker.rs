@@ -1,0 +1,243 @@
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::RawFd,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use model::worker::{CacheAnswer, CacheRequest, Failure, Load, Order, Report, Run};
+use pyo3::{
+    buffer::PyBuffer,
+    exceptions::{PyOSError, PyRuntimeError, PyValueError},
+    prelude::*,
+    types::PyModule,
+};
+
+use crate::{
+    clock::Clock,
+    enrichment::EnrichmentTable,
+    error::FileError,
+    functions::{Caller, Functions},
+    pipe::Pipe,
+    progress::ProgressPage,
+    record,
+    run::{Rows, Runner, read},
+};
+
+/// One end of the conversation with the host, and what every part of the worker has in common.
+#[pyclass(frozen)]
+pub struct Worker {
+    pub(crate) pipe: Pipe,
+    pub(crate) progress: ProgressPage,
+    /// Set when a detection's own module was imported while it was called.
+    pub(crate) found: AtomicBool,
+    clock: Mutex<Clock>,
+    tables: Mutex<Vec<Py<EnrichmentTable>>>,
+}
+
+/// Why an order is not carried out to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The file can't be read: the host is told.
+    File(FileError),
+    /// The host is gone.
+    Host(io::Error),
+    /// The worker itself is broken.
+    Worker(PyErr),
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl From<PyErr> for Stop {
+    fn from(error: PyErr) -> Self {
+        Self::Worker(error)
+    }
+}
+
+/// Runs `python/worker.py`.
+pub fn main(py: Python<'_>) -> PyResult<()> {
+    record::prepare(py)?;
+    let module = PyModule::new(py, "matano_worker")?;
+    module.setattr("Worker", py.get_type::<Worker>())?;
+    module.setattr("DETECTION_SOURCE", include_str!("python/detection.py"))?;
+    let builtins = py.import("builtins")?;
+    let code = builtins.call_method1("compile", (include_str!("python/worker.py"), "<matano worker>", "exec"))?;
+    builtins.call_method1("exec", (code, module.dict()))?;
+    module.call_method0("main").map(drop)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Worker {
+    /// The detection to leave out, where the run takes too long.
+    pub(crate) fn take_slowest(&self, now: Instant) -> Option<u32> {
+        lock(&self.clock).slowest(now)
+    }
+}
+
+#[pymethods]
+impl Worker {
+    #[new]
+    fn new(orders: RawFd, reports: RawFd, progress: PyBuffer<u8>) -> PyResult<Self> {
+        Ok(Self {
+            pipe: Pipe::new(orders, reports),
+            progress: ProgressPage::new(progress)?,
+            found: AtomicBool::new(false),
+            clock: Mutex::default(),
+            tables: Mutex::default(),
+        })
+    }
+
+    /// Carries out the host's orders, one after the other, until there are no more.
+    fn serve(&self, py: Python<'_>, host: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut session = Session { worker: self, host, load: None, loaded: BTreeMap::new() };
+        self.pipe.report(&Report::Ready)?;
+        loop {
+            let Some(order) = py.detach(|| self.pipe.order())? else { return Ok(()) };
+            match session.carry_out(order) {
+                Ok(columns) => self.pipe.report(&Report::Done { columns })?,
+                Err(Stop::File(error)) => self.pipe.report(&Report::Refused(error.to_string()))?,
+                Err(Stop::Host(error)) => return Err(PyOSError::new_err(error.to_string())),
+                Err(Stop::Worker(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// The detection that is being called or imported.
+    fn current(&self) -> Option<u32> {
+        let progress = self.progress.now();
+        progress.call.filter(|_| progress.busy).map(|(detection, _)| detection)
+    }
+
+    /// The limit in seconds of the call that is going on, where it is exceeded.
+    fn overdue(&self) -> Option<f64> {
+        lock(&self.clock).overdue(self.progress.now(), Instant::now()).map(|limit| limit.as_secs_f64())
+    }
+
+    /// A detection's own module was found.
+    fn found_modules(&self) {
+        self.found.store(true, Ordering::Relaxed);
+    }
+
+    /// An enrichment table.
+    fn table(&self, name: &str) -> PyResult<Py<EnrichmentTable>> {
+        EnrichmentTable::find(&lock(&self.tables), name)
+    }
+
+    /// Asks the host's cache, in JSON.
+    fn cache(&self, py: Python<'_>, request: &str) -> PyResult<String> {
+        let request: CacheRequest =
+            serde_json::from_str(request).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let answer = py.detach(|| {
+            self.pipe.report(&Report::Cache(request))?;
+            self.pipe.order()
+        })?;
+        match answer {
+            Some(Order::Cache(answer @ (CacheAnswer::Value(_) | CacheAnswer::Failed(_)))) => {
+                serde_json::to_string(&answer).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+            }
+            Some(Order::Load(_) | Order::Import(_) | Order::Run(_) | Order::Read(_)) | None => {
+                Err(PyRuntimeError::new_err("the cache did not answer"))
+            }
+        }
+    }
+}
+
+/// What lasts from one order to the next.
+struct Session<'a, 'py> {
+    worker: &'a Worker,
+    host: &'a Bound<'py, PyAny>,
+    load: Option<Load>,
+    loaded: BTreeMap<u32, Result<Functions, Failure>>,
+}
+
+impl Session<'_, '_> {
+    fn carry_out(&mut self, order: Order) -> Result<Vec<String>, Stop> {
+        match order {
+            Order::Load(load) => self.load(load).map(|()| Vec::new()),
+            Order::Import(detections) => self.timed(|session| session.import(&detections)).map(|_| Vec::new()),
+            Order::Run(run) => self.timed(|session| session.run(&run)),
+            Order::Read(order) => read(self.worker, &order).map(|()| Vec::new()),
+            Order::Cache(_) => Err(Stop::Worker(PyRuntimeError::new_err("an answer that nobody asked for"))),
+        }
+    }
+
+    fn load(&mut self, load: Load) -> Result<(), Stop> {
+        let py = self.host.py();
+        let detections: Vec<_> = load
+            .detections
+            .iter()
+            .map(|detection| {
+                let (name, package) = (&detection.name, &detection.package);
+                (name, package, &detection.directory, detection.site_packages.as_ref(), detection.needs_detect)
+            })
+            .collect();
+        self.host.call_method1("load", (detections, load.output_bytes))?;
+        let tables = load.enrichment.iter().map(|table| Py::new(py, EnrichmentTable::new(table.clone())));
+        *lock(&self.worker.tables) = tables.collect::<PyResult<_>>()?;
+        let millis = Duration::from_millis;
+        *lock(&self.worker.clock) =
+            Clock::new(millis(load.call_millis), millis(load.import_millis), millis(load.run_millis));
+        self.loaded.clear();
+        self.load = Some(load);
+        Ok(())
+    }
+
+    /// With the timer that stops what takes too long.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        let tick = {
+            let mut clock = lock(&self.worker.clock);
+            clock.start(Instant::now());
+            clock.tick()
+        };
+        self.host.call_method1("arm", (tick.as_secs_f64(),))?;
+        let result = work(self);
+        self.worker.progress.end();
+        self.host.call_method0("disarm")?;
+        result
+    }
+
+    /// Imports what is not imported yet, and reports what can't be, each time anew. Returns how many that are.
+    fn import(&mut self, detections: &[u32]) -> Result<u32, Stop> {
+        let caller = Caller::new(self.worker, self.host, 0);
+        let mut failures = 0;
+        for detection in detections {
+            let loaded = self.loaded.entry(*detection).or_insert_with(|| caller.import(*detection));
+            if let Err(failure) = loaded {
+                self.worker.pipe.report(&Report::Failure(Box::new(failure.clone())))?;
+                failures += 1;
+            }
+        }
+        caller.report_printed()?;
+        Ok(failures)
+    }
+
+    fn run(&mut self, run: &Run) -> Result<Vec<String>, Stop> {
+        let detections: Vec<u32> = run.detections.iter().map(|(detection, _)| *detection).collect();
+        let failures = self.import(&detections)?;
+        let runners = run.detections.iter().filter_map(|(detection, strikes)| match self.loaded.get(detection) {
+            Some(Ok(functions)) => Some(Runner { detection: *detection, functions, strikes: *strikes }),
+            Some(Err(_)) | None => None,
+        });
+        let context_bytes =
+            self.load.as_ref().map_or(0, |load| usize::try_from(load.output_bytes).unwrap_or(usize::MAX));
+        let caller = Caller::new(self.worker, self.host, failures);
+        Rows { worker: self.worker, caller, runners: runners.collect(), context_bytes }.run(run)
+    }
+}

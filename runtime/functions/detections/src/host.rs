@@ -1,0 +1,240 @@
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use columns::FileReader;
+use model::{
+    name::{DetectionName, EnrichmentName, TableName},
+    release::Bundle,
+    staged::StagedFile,
+    time::Timestamp,
+    worker::Match,
+};
+use serde_json::Value;
+
+use crate::{
+    cache::CacheAccess,
+    error::HostError,
+    failure::DetectionFailure,
+    loaded::{Base, Loaded},
+    python,
+    report::{DetectReport, Evaluation},
+    resolve::{Identity, ts_of},
+    stretch::{Findings, Seat, Stretch, Strikes},
+    summary::{self, Summary},
+    unpack::MODULE,
+};
+
+/// Fewer rows than this are not worth a second worker.
+const STRETCH_ROWS: u64 = 16 * 1024;
+
+/// How workers are started and what they may use.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// The interpreter: a path, or a command to be found on `PATH`.
+    pub python: PathBuf,
+    /// The extension module, see [`crate::locate_module`].
+    pub module: PathBuf,
+    /// How many processes, at most.
+    pub workers: NonZeroUsize,
+    /// How long one call of one function may take.
+    pub call_deadline: Duration,
+    /// How long the import of one detection may take.
+    pub import_deadline: Duration,
+    /// How long a file, or its part that one worker has, may take before the slowest detection is left out.
+    pub file_deadline: Duration,
+    /// How much memory detections may take in one process, in bytes, beyond what the interpreter needs.
+    pub memory_bytes: u64,
+    /// How much of what a detection prints, and of an `alert_context`, is kept, in bytes.
+    pub output_bytes: u64,
+    /// What `remotecache` works with; without it, detections that use it fail.
+    pub cache: Option<CacheAccess>,
+}
+
+impl HostConfig {
+    /// With `python3`, one worker, five seconds a call and 512 MB.
+    pub fn new(module: PathBuf) -> Self {
+        Self {
+            python: PathBuf::from("python3"),
+            module,
+            workers: NonZeroUsize::MIN,
+            call_deadline: Duration::from_secs(5),
+            import_deadline: Duration::from_secs(30),
+            file_deadline: Duration::from_secs(300),
+            memory_bytes: 512 * 1024 * 1024,
+            output_bytes: 64 * 1024,
+            cache: None,
+        }
+    }
+}
+
+/// Runs the detections of a release in Python processes, which are started when they are first needed and kept.
+pub struct Host {
+    base: Arc<Base>,
+    loaded: RwLock<Option<Arc<Loaded>>>,
+}
+
+impl Host {
+    /// Checks that there is an interpreter and a module. No worker is started yet.
+    pub fn start(config: HostConfig) -> Result<Self, HostError> {
+        if !config.module.is_file() {
+            return Err(HostError::NoModule { looked: vec![config.module] });
+        }
+        let interpreter = python::find_interpreter(&config.python)?;
+        Ok(Self { base: Arc::new(Base { config, interpreter }), loaded: RwLock::new(None) })
+    }
+
+    /// Takes up a release in place of the last one. Work that is going on ends with the old release.
+    pub fn load(&self, bundle: &Bundle) -> Result<(), HostError> {
+        self.load_with(bundle, &BTreeMap::new())
+    }
+
+    /// The same, with JSON lines in place of what the release brings for some enrichment tables.
+    pub fn load_with(&self, bundle: &Bundle, enrichment: &BTreeMap<EnrichmentName, Vec<u8>>) -> Result<(), HostError> {
+        let loaded = Loaded::new(self.base.clone(), bundle, enrichment)?;
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(loaded));
+        Ok(())
+    }
+
+    fn loaded(&self) -> Result<Arc<Loaded>, HostError> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone();
+        loaded.ok_or_else(|| HostError::Release("none is loaded".to_owned()))
+    }
+
+    /// Imports every detection and returns what is wrong with them.
+    pub fn imports(&self) -> Result<Vec<DetectionFailure>, HostError> {
+        let loaded = self.loaded()?;
+        let failures = Seat::new(&loaded).import(&loaded.with_code())?;
+        let mut summary = Summary::new(&loaded);
+        for failure in failures {
+            summary.failure(None, failure, 1, None);
+        }
+        Ok(summary.failures())
+    }
+
+    /// Shows every row of every file to the streaming detections of its table.
+    pub fn detect(&self, files: &[(StagedFile, PathBuf)]) -> Result<DetectReport, HostError> {
+        let loaded = self.loaded()?;
+        let stretches = stretches(&loaded, files);
+        let findings = run_all(&loaded, &stretches, files.len())?;
+        let mut report = DetectReport::default();
+        let mut summary = Summary::new(&loaded);
+        let mut all = stretches.iter().zip(findings).peekable();
+        for (number, (file, _)) in files.iter().enumerate() {
+            let mut parts = Vec::new();
+            while let Some(part) = all.next_if(|(stretch, _)| stretch.file == number) {
+                parts.push(part);
+            }
+            let identify = |row: u64, event: &Value| Identity::of(event, &file.key, row);
+            report.files.push(summary.file(&file.key, &file.table, parts, &identify, &mut report.matches));
+        }
+        (report.failures, report.printed) = (summary.failures(), summary.printed());
+        Ok(report)
+    }
+
+    /// Shows every row of a Parquet file to one detection and tells what it made of each: for tests of detections.
+    pub fn evaluate(&self, detection: &DetectionName, table: &TableName, file: &Path) -> Result<Evaluation, HostError> {
+        let loaded = self.loaded()?;
+        let rows = rows_of(file)?;
+        let stretch =
+            Stretch { file: 0, path: file.to_owned(), first: 0, end: rows, detections: vec![loaded.place(detection)?] };
+        let findings = Seat::new(&loaded).run(&stretch, &Strikes::default())?;
+        summary::evaluation(&loaded, table, &stretch, findings)
+    }
+
+    /// The rows that a scheduled detection's query returned as its matches: all of them, or those that its `detect` picks.
+    ///
+    /// The file may have any columns. `identify` names a row, so that the same row of the same window is the same match;
+    /// a row without a column `ts` gets the time given.
+    pub fn scheduled(
+        &self,
+        detection: &DetectionName,
+        table: &TableName,
+        file: &Path,
+        ts: Timestamp,
+        identify: &dyn Fn(u64, &Value) -> String,
+    ) -> Result<DetectReport, HostError> {
+        let loaded = self.loaded()?;
+        let place = loaded.place(detection)?;
+        let rows = rows_of(file)?;
+        let stretch = Stretch { file: 0, path: file.to_owned(), first: 0, end: rows, detections: vec![place] };
+        let mut seat = Seat::new(&loaded);
+        let findings = if loaded.detection(place).files.contains_key(MODULE) {
+            seat.run(&stretch, &Strikes::default())?
+        } else {
+            let matches = (0..rows).map(|row| Match { row, detection: place, ..Match::default() }).collect();
+            seat.describe(&stretch, Findings { matches, ..Findings::default() })?
+        };
+        let mut report = DetectReport::default();
+        let mut summary = Summary::new(&loaded);
+        let key = detection.as_str();
+        let identify =
+            |row: u64, event: &Value| Identity { record_id: identify(row, event), ts: ts_of(event).unwrap_or(ts) };
+        let parts = vec![(&stretch, findings)];
+        report.files.push(summary.file(key, table, parts, &identify, &mut report.matches));
+        (report.failures, report.printed) = (summary.failures(), summary.printed());
+        Ok(report)
+    }
+}
+
+fn rows_of(file: &Path) -> Result<u64, HostError> {
+    let reader = FileReader::open(file).map_err(|error| HostError::File(error.to_string()))?;
+    Ok(reader.rows() as u64)
+}
+
+/// Files cut so that every worker has something to do.
+fn stretches(loaded: &Loaded, files: &[(StagedFile, PathBuf)]) -> Vec<Stretch> {
+    let total: u64 = files.iter().map(|(file, _)| file.rows).sum();
+    let share = (total / (loaded.workers() as u64 * 2)).max(STRETCH_ROWS);
+    let mut out = Vec::new();
+    for (number, (file, path)) in files.iter().enumerate() {
+        let detections = loaded.of_table(&file.table);
+        if detections.is_empty() {
+            continue;
+        }
+        let parts = file.rows.div_ceil(share).max(u64::from(file.rows > 0));
+        for part in 0..parts {
+            let [first, end] = [part, part + 1].map(|part| file.rows * part / parts);
+            out.push(Stretch { file: number, path: path.clone(), first, end, detections: detections.clone() });
+        }
+    }
+    out
+}
+
+/// All stretches, by as many workers as there may be; what they found in the order of the stretches.
+fn run_all(loaded: &Loaded, stretches: &[Stretch], files: usize) -> Result<Vec<Findings>, HostError> {
+    let strikes: Vec<Strikes> = (0..files).map(|_| Strikes::default()).collect();
+    let results: Vec<Mutex<Option<Findings>>> = stretches.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), HostError> {
+        let mut seat = Seat::new(loaded);
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(stretch) = stretches.get(at) else { return Ok(()) };
+            let found = seat.run(stretch, &strikes[stretch.file])?;
+            *results[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        }
+    };
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (1..loaded.workers().min(stretches.len())).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let theirs = helpers
+            .into_iter()
+            .map(|helper| helper.join().unwrap_or_else(|_| Err(HostError::Worker("its thread panicked".to_owned()))));
+        // every thread is waited for, whatever the first one says
+        let all: Vec<_> = theirs.collect();
+        all.into_iter().fold(mine, Result::and)
+    })?;
+    let results = results.into_iter().map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner));
+    results
+        .map(|result| result.ok_or_else(|| HostError::Worker("a part of a file was left undone".to_owned())))
+        .collect()
+}

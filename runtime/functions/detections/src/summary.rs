@@ -1,0 +1,202 @@
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+use model::{
+    alert::RuleMatch,
+    name::TableName,
+    worker::{Failure, FailureKind, Function},
+};
+use serde_json::Value;
+
+use crate::{
+    error::HostError,
+    failure::DetectionFailure,
+    loaded::Loaded,
+    report::{Evaluated, Evaluation, FileReport, Outcome, Printed},
+    resolve::{Identity, resolve},
+    stretch::{Findings, Stretch},
+};
+
+/// Names a row.
+type Identify<'a> = &'a dyn Fn(u64, &Value) -> Identity;
+
+/// What makes two failures one.
+type Key = (u32, Option<String>, Function, FailureKind, String, Option<String>, Option<u32>);
+
+/// Folds what workers found into what people read.
+pub struct Summary<'a> {
+    loaded: &'a Loaded,
+    failures: BTreeMap<Key, DetectionFailure>,
+    printed: BTreeMap<u32, Printed>,
+}
+
+impl<'a> Summary<'a> {
+    pub fn new(loaded: &'a Loaded) -> Self {
+        Self { loaded, failures: BTreeMap::new(), printed: BTreeMap::new() }
+    }
+
+    /// One file's findings, stretch by stretch.
+    pub fn file(
+        &mut self,
+        key: &str,
+        table: &TableName,
+        parts: Vec<(&Stretch, Findings)>,
+        identify: Identify<'_>,
+        matches: &mut Vec<RuleMatch>,
+    ) -> FileReport {
+        let mut columns = BTreeSet::new();
+        let mut unseen: BTreeMap<u32, u64> = BTreeMap::new();
+        let (mut unreadable, mut incomplete) = (None, false);
+        for (stretch, mut found) in parts {
+            columns.extend(std::mem::take(&mut found.columns));
+            unreadable = unreadable.or(found.unreadable.take());
+            for (detection, row) in &found.skipped {
+                *unseen.entry(*detection).or_default() += stretch.end.saturating_sub(*row);
+            }
+            for (failure, rows) in std::mem::take(&mut found.failures) {
+                incomplete |= matches!(failure.function, Function::Import | Function::Detect);
+                let first = rows.first().map(|row| record_id(&found, *row, identify));
+                self.failure(Some(key), failure, rows.len() as u64, first);
+            }
+            for (detection, text, dropped) in std::mem::take(&mut found.printed) {
+                self.print(detection, &text, dropped);
+            }
+            found.matches.sort_by_key(|found| (found.row, found.detection));
+            for one in std::mem::take(&mut found.matches) {
+                let event = found.rows.get(&one.row).cloned().unwrap_or_default();
+                let (identity, detection) = (identify(one.row, &event), self.loaded.detection(one.detection));
+                let record_id = identity.record_id.clone();
+                let release = (&self.loaded.release, self.loaded.id);
+                let (rule_match, wrong) = resolve(release, detection, table, one, identity, event);
+                matches.push(rule_match);
+                for failure in wrong {
+                    self.failure(Some(key), failure, 1, Some(record_id.clone()));
+                }
+            }
+        }
+        for (detection, rows) in unseen.into_iter().filter(|(_, rows)| *rows > 0) {
+            incomplete = true;
+            self.skipped(key, detection, rows);
+        }
+        let outcome = match (unreadable, incomplete) {
+            (Some(error), _) => Outcome::Unreadable(error),
+            (None, true) => Outcome::Incomplete,
+            (None, false) => Outcome::Complete,
+        };
+        FileReport { key: key.to_owned(), outcome, columns: columns.into_iter().collect() }
+    }
+
+    /// A failure at so many rows.
+    pub fn failure(&mut self, input: Option<&str>, failure: Failure, count: u64, record_id: Option<String>) {
+        // an import fails once, however many files there are
+        let input = input.filter(|_| failure.function != Function::Import).map(str::to_owned);
+        let Failure { detection, row: _, function, kind, message, file, line, traceback } = failure;
+        let count = if function == Function::Import { 1 } else { count };
+        let key = (detection, input.clone(), function, kind, message.clone(), file.clone(), line);
+        match self.failures.entry(key) {
+            Entry::Vacant(entry) => {
+                let detection = self.loaded.detection(detection).name.clone();
+                entry.insert(DetectionFailure {
+                    detection,
+                    input,
+                    function,
+                    kind,
+                    message,
+                    file,
+                    line,
+                    traceback,
+                    record_id,
+                    count,
+                });
+            }
+            Entry::Occupied(mut entry) if function != Function::Import => entry.get_mut().count += count,
+            Entry::Occupied(_) => (),
+        }
+    }
+
+    fn skipped(&mut self, key: &str, detection: u32, rows: u64) {
+        let message =
+            format!("left out after it was stopped too often or took too long: {rows} rows of `{key}` were not judged");
+        let failure = Failure {
+            detection,
+            row: None,
+            function: Function::Detect,
+            kind: FailureKind::Skipped,
+            message,
+            file: None,
+            line: None,
+            traceback: String::new(),
+        };
+        self.failure(Some(key), failure, rows, None);
+    }
+
+    fn print(&mut self, detection: u32, text: &str, dropped: u64) {
+        let name = &self.loaded.detection(detection).name;
+        let printed = self.printed.entry(detection).or_insert_with(|| Printed {
+            detection: name.clone(),
+            text: String::new(),
+            dropped: 0,
+        });
+        printed.text.push_str(text);
+        printed.dropped += dropped;
+    }
+
+    /// In order of detections.
+    pub fn failures(&mut self) -> Vec<DetectionFailure> {
+        std::mem::take(&mut self.failures).into_values().collect()
+    }
+
+    /// In order of detections.
+    pub fn printed(&mut self) -> Vec<Printed> {
+        std::mem::take(&mut self.printed).into_values().collect()
+    }
+}
+
+fn record_id(found: &Findings, row: u64, identify: Identify<'_>) -> String {
+    identify(row, found.rows.get(&row).unwrap_or(&Value::Null)).record_id
+}
+
+/// One detection's findings, row by row.
+pub fn evaluation(
+    loaded: &Loaded,
+    table: &TableName,
+    stretch: &Stretch,
+    found: Findings,
+) -> Result<Evaluation, HostError> {
+    if let Some(error) = found.unreadable {
+        return Err(HostError::File(error));
+    }
+    let mut failed: BTreeSet<u64> = BTreeSet::new();
+    for (failure, rows) in &found.failures {
+        match failure.function {
+            Function::Import => failed.extend(stretch.first..stretch.end),
+            Function::Detect => failed.extend(rows),
+            Function::Title
+            | Function::Dedupe
+            | Function::Severity
+            | Function::Description
+            | Function::Runbook
+            | Function::Reference
+            | Function::Destinations
+            | Function::AlertContext => (),
+        }
+    }
+    for (_, row) in &found.skipped {
+        failed.extend(*row..stretch.end);
+    }
+    let fired: Vec<u64> = {
+        let mut rows: Vec<u64> = found.matches.iter().map(|found| found.row).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let (mut summary, mut matches) = (Summary::new(loaded), Vec::new());
+    let key = stretch.path.display().to_string();
+    let identify = |row: u64, event: &Value| Identity::of(event, "", row);
+    summary.file(&key, table, vec![(stretch, found)], &identify, &mut matches);
+    let mut fired = fired.into_iter().zip(matches).collect::<BTreeMap<u64, RuleMatch>>();
+    let records = (stretch.first..stretch.end).map(|row| match fired.remove(&row) {
+        Some(rule_match) => Evaluated::Fired(Box::new(rule_match)),
+        None if failed.contains(&row) => Evaluated::Failed,
+        None => Evaluated::Quiet,
+    });
+    Ok(Evaluation { records: records.collect(), failures: summary.failures(), printed: summary.printed() })
+}
