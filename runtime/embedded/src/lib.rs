@@ -1,1 +1,36 @@
-//! embedded
+//! The embedded target: the handlers that run in the cloud, wired in one process over one directory.
+//!
+//! Start at [`Embedded`], a directory that holds everything, and [`Session`], a process at work on it. [`Trial`] tries a
+//! release without a target, [`sql`] asks the lake. Nothing here decides what is deployed: a plan is made and applied above.
+
+mod error;
+mod layout; // where everything lies
+mod releases; // content-addressed releases and the pointer
+
+mod flow; // objects in, rows, matches, alerts out
+mod replay; // again, after a fix
+mod report;
+mod schedule; // windows of time
+mod scheduler; // scheduled detections
+mod target; // the directory, opened // what a run did
+
+pub mod sql; // questions to the lake
+mod trial;
+mod written; // answers as text // a release without a target
+
+pub use columns::Misfit;
+pub use detections::{DetectionFailure, Evaluated};
+pub use error::EmbeddedError;
+pub use flow::{Clock, Session};
+pub use lake_writer::Flush;
+pub use layout::Layout;
+pub use releases::{ReleaseError, Releases};
+pub use replay::Replayed;
+pub use report::{Ingested, Settled};
+pub use schedule::Stretch;
+pub use store::{
+    alerts::{AlertFilter, DeadLetter, StoredAlert},
+    ledger::Counts,
+};
+pub use target::{Embedded, Options};
+pub use trial::{Transformed, Trial};

@@ -1,0 +1,234 @@
+//! Trying a release without deploying it: raw records to rows, rows to matches, with the very code that a target runs.
+//!
+//! Start at [`Trial`]. Nothing is kept: everything happens in a temporary directory.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use columns::{FileOptions, FileStats, FileWriter, Misfit, Projection};
+use datafusion::arrow::{array::RecordBatch, compute::concat_batches, datatypes::SchemaRef};
+use detections::{DetectReport, Evaluation, Host, HostConfig};
+use model::{
+    digest::Digest,
+    name::{DetectionName, LogSourceName, TableName},
+    object::{Position, RecordId, SourceObject},
+    release::{Bundle, Trigger},
+    schema::TableSchema,
+    system,
+    time::Timestamp,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use transform::{EnrichmentTables, Hints, SourceTransform};
+
+use crate::{EmbeddedError, schedule::Stretch, sql};
+
+/// A release on trial.
+pub struct Trial {
+    bundle: Bundle,
+    enrichment: EnrichmentTables,
+    host: Option<Host>,
+    scratch: TempDir,
+    next: AtomicU64,
+}
+
+/// What became of raw records.
+#[derive(Debug, Clone, Default)]
+pub struct Transformed {
+    /// The rows of each table in the order of their records, as nested JSON without nulls.
+    pub rows: BTreeMap<TableName, Vec<Value>>,
+    /// The rows of `matano_rejects`.
+    pub rejects: Vec<Value>,
+}
+
+impl Trial {
+    /// Takes a release up. Python is needed only where it has detections with code.
+    pub fn new(bundle: Bundle, python: &Path, module: Option<&Path>, workers: usize) -> Result<Self, EmbeddedError> {
+        let scratch =
+            tempfile::tempdir().map_err(|source| EmbeddedError::Directory { path: std::env::temp_dir(), source })?;
+        let with_code = bundle.release.detections.values().any(|detection| !detection.files.is_empty());
+        let scheduled =
+            bundle.release.detections.values().any(|detection| matches!(detection.trigger, Trigger::Scheduled(_)));
+        let host = if with_code || scheduled { Some(start_host(&bundle, python, module, workers)?) } else { None };
+        let enrichment = EnrichmentTables::of_bundle(&bundle)?;
+        Ok(Self { bundle, enrichment, host, scratch, next: AtomicU64::new(0) })
+    }
+
+    /// Runs the content of one object through its log source.
+    pub fn transform(
+        &self,
+        source: &LogSourceName,
+        key: &str,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<Transformed, EmbeddedError> {
+        let object = SourceObject {
+            bucket: "test".to_owned(),
+            key: key.to_owned(),
+            version: Digest::of(bytes).to_string(),
+            size: bytes.len() as u64,
+        };
+        let program = SourceTransform::compile(&self.bundle, source, &BTreeMap::new(), &self.enrichment)?;
+        let directory = self.directory()?;
+        let hints = Hints { key: object.key.clone(), content_encoding: None, content_type: None };
+        let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
+        let output = program.run(&object, input, &hints, now, &directory)?;
+        let order: HashMap<String, u64> = (0..output.report.records)
+            .map(|position| (RecordId::of(object.id(), Position(position)).to_string(), position))
+            .collect();
+        let mut all: BTreeMap<TableName, Vec<(u64, Value)>> = BTreeMap::new();
+        for file in &output.files {
+            let rows = columns::read_file(&directory.join(&file.key), Projection::All)?;
+            let of_table = all.entry(file.table.clone()).or_default();
+            for row in 0..rows.num_rows() {
+                let row = columns::row_json(&rows, row);
+                let id = row.pointer("/matano/record_id").or_else(|| row.get("record_id")).and_then(Value::as_str);
+                let position = id.and_then(|id| order.get(id)).copied().unwrap_or(u64::MAX);
+                of_table.push((position, row));
+            }
+        }
+        let mut rows: BTreeMap<TableName, Vec<Value>> = BTreeMap::new();
+        for (table, mut of_table) in all {
+            of_table.sort_by_key(|(position, _)| *position);
+            rows.insert(table, of_table.into_iter().map(|(_, row)| row).collect());
+        }
+        let rejects = rows.remove(&TableName::rejects()).unwrap_or_default();
+        Ok(Transformed { rows, rejects })
+    }
+
+    /// Shows rows to one detection. Values that do not fit their column are returned, for they are a mistake of the test.
+    pub fn detect(
+        &self,
+        detection: &DetectionName,
+        table: &TableName,
+        rows: &[Value],
+    ) -> Result<(Evaluation, Vec<Misfit>), EmbeddedError> {
+        let schema = self.schema(table)?;
+        let (batch, misfits) = columns::json_rows(&schema, rows)?;
+        let path = self.write(batch)?;
+        let host = self.host.as_ref().ok_or(EmbeddedError::NothingDeployed)?;
+        Ok((host.evaluate(detection, table, &path)?, misfits))
+    }
+
+    /// Runs a scheduled detection over tables held in memory, for one window.
+    pub async fn schedule(
+        &self,
+        detection: &DetectionName,
+        tables: &BTreeMap<TableName, Vec<Value>>,
+        window: Stretch,
+    ) -> Result<(DetectReport, Vec<Misfit>), EmbeddedError> {
+        let found = self.bundle.release.detections.get(detection).ok_or(EmbeddedError::NothingDeployed)?;
+        let Trigger::Scheduled(schedule) = &found.trigger else { return Err(EmbeddedError::NothingDeployed) };
+        let query = self.bundle.text(schedule.query).unwrap_or_default();
+        let (mut fixtures, mut misfits) = (Vec::new(), Vec::new());
+        for name in self.all_tables() {
+            let rows = tables.get(&name).map_or(&[][..], Vec::as_slice);
+            let (batch, wrong) = columns::json_rows(&self.schema(&name)?, rows)?;
+            misfits.extend(wrong);
+            fixtures.push((name, batch));
+        }
+        let rows = sql::query_fixtures(fixtures, &sql::bind(query, window.start, window.end)).await?;
+        let Some(path) = self.write_all(&rows)? else { return Ok((DetectReport::default(), misfits)) };
+        let host = self.host.as_ref().ok_or(EmbeddedError::NothingDeployed)?;
+        let table = found.tables.first().cloned().unwrap_or_else(TableName::alerts);
+        let identify = |_: u64, row: &Value| scheduled_record_id(detection, window, &row.to_string());
+        let report = host.scheduled(detection, &table, &path, window.start, &identify)?;
+        Ok((report, misfits))
+    }
+
+    fn all_tables(&self) -> Vec<TableName> {
+        let release = &self.bundle.release;
+        let enrichment = release.enrichment.keys().map(TableName::of_enrichment);
+        release.tables.keys().cloned().chain(enrichment).chain([TableName::alerts(), TableName::rejects()]).collect()
+    }
+
+    fn schema(&self, table: &TableName) -> Result<TableSchema, EmbeddedError> {
+        let release = &self.bundle.release;
+        if *table == TableName::alerts() {
+            return Ok(system::alerts());
+        }
+        if *table == TableName::rejects() {
+            return Ok(system::rejects());
+        }
+        let enrichment = release.enrichment.values().find(|found| TableName::of_enrichment(&found.name) == *table);
+        let schema = release.tables.get(table).map(|found| &found.schema).or(enrichment.map(|found| &found.schema));
+        schema.cloned().ok_or_else(|| EmbeddedError::UnknownTable(table.clone()))
+    }
+
+    fn directory(&self) -> Result<PathBuf, EmbeddedError> {
+        let path = self.scratch.path().join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        std::fs::create_dir(&path).map_err(|source| EmbeddedError::Directory { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    fn write(&self, batch: RecordBatch) -> Result<PathBuf, EmbeddedError> {
+        let path = self.directory()?.join("rows.parquet");
+        write_file(&path, batch)?;
+        Ok(path)
+    }
+
+    fn write_all(&self, batches: &[RecordBatch]) -> Result<Option<PathBuf>, EmbeddedError> {
+        match joined(batches)? {
+            Some(batch) => Ok(Some(self.write(batch)?)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Starts Python for a release.
+pub(crate) fn start_host(
+    bundle: &Bundle,
+    python: &Path,
+    module: Option<&Path>,
+    workers: usize,
+) -> Result<Host, EmbeddedError> {
+    let config = host_config(python, module, workers)?;
+    let host = Host::start(config)?;
+    host.load(bundle)?;
+    Ok(host)
+}
+
+pub(crate) fn host_config(python: &Path, module: Option<&Path>, workers: usize) -> Result<HostConfig, EmbeddedError> {
+    let module = match module {
+        Some(module) => module.to_path_buf(),
+        None => {
+            let program = std::env::current_exe()
+                .map_err(|source| EmbeddedError::Directory { path: PathBuf::from("(this program)"), source })?;
+            detections::locate_module(&program)?
+        }
+    };
+    let mut config = HostConfig::new(module);
+    config.python = python.to_path_buf();
+    config.workers = NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN);
+    Ok(config)
+}
+
+/// All rows of a query as one batch; `None` where there is no row.
+pub(crate) fn joined(batches: &[RecordBatch]) -> Result<Option<RecordBatch>, EmbeddedError> {
+    let Some(first) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(None) };
+    let schema: SchemaRef = first.schema();
+    let failed = |error: datafusion::arrow::error::ArrowError| sql::SqlError::Execution(error.to_string());
+    Ok(Some(concat_batches(&schema, batches).map_err(failed)?))
+}
+
+/// One batch as a file.
+pub(crate) fn write_file(path: &Path, batch: RecordBatch) -> Result<FileStats, EmbeddedError> {
+    let mut writer = FileWriter::create(path, batch.schema(), FileOptions::default());
+    writer.write(batch)?;
+    Ok(writer.finish()?)
+}
+
+/// Same detection, same window, same row: same record.
+pub(crate) fn scheduled_record_id(detection: &DetectionName, window: Stretch, row: &str) -> String {
+    let parts = [
+        detection.as_str().as_bytes(),
+        &window.start.micros().to_le_bytes(),
+        &window.end.micros().to_le_bytes(),
+        row.as_bytes(),
+    ];
+    Digest::of_parts(parts).short(32)
+}
