@@ -1,0 +1,265 @@
+//! The command line as a value. The words here are what `--help` teaches.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A git repository becomes a security lake with detections.
+#[derive(Debug, Parser)]
+#[command(
+    name = "matano",
+    version,
+    about = "A git repository becomes a security lake with detections",
+    after_help = "\
+Start:    matano init my-detections && cd my-detections
+Every day: matano check && matano test && matano plan
+Deploy:   matano deploy, then matano ingest PATH... or matano run
+
+Exit codes: 0 fine, 1 findings (mistakes, failed tests, rejects), 2 broken input, 3 configuration or environment."
+)]
+pub struct Cli {
+    /// What is the same for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The detections repo: the directory with matano.config.yml [default: here or the nearest parent that has one]
+    #[arg(
+        long,
+        short = 'C',
+        global = true,
+        value_name = "DIR",
+        env = "MATANO_PROJECT",
+        visible_alias = "user-directory"
+    )]
+    pub project: Option<PathBuf>,
+    /// How results are written
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// When to use colours; `auto` is on a terminal, and NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, alias = "colour")]
+    pub color: Colour,
+    /// Say more; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// One JSON document on standard output
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new detections repo: log sources, detections with tests, a destination
+    Init(Init),
+    /// Find every mistake of every file, at its line
+    Check,
+    /// Run the tests of detections and log sources on the real runtime
+    Test(Test),
+    /// Show what a deploy would change, and why
+    #[command(visible_alias = "diff")]
+    Plan(PlanArgs),
+    /// Apply the plan: tables first, the release pointer last
+    Deploy(Deploy),
+    /// Take raw logs into the lake and run the detections on them
+    Ingest(Ingest),
+    /// Watch a directory and the schedules until Ctrl-C
+    Run(Run),
+    /// Ask the lake in SQL
+    Query(Query),
+    /// List alerts, or show one
+    Alerts(Alerts),
+    /// Run rejected records or whole objects again after a fix; rows that are there are left alone
+    Replay(Replay),
+    /// Say what is deployed, where it is, and what it holds
+    Info,
+    /// Remove what is deployed; data goes only with --delete-data and each table's name typed out
+    Destroy(Destroy),
+    /// Explain a rule of `check`
+    Explain {
+        /// The id in brackets: error[unknown-table]
+        rule: Option<String>,
+    },
+    /// Print shell completions: matano completions bash > /etc/bash_completion.d/matano
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `matano init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where; it must not hold a project yet
+    #[arg(default_value = ".")]
+    pub directory: PathBuf,
+    /// Managed log sources to start with; asked for on a terminal when left out
+    #[arg(long = "log-source", value_name = "TYPE")]
+    pub log_sources: Vec<String>,
+    /// The Slack channel for alerts; asked for on a terminal when left out
+    #[arg(long, value_name = "CHANNEL")]
+    pub slack_channel: Option<String>,
+    /// Ask nothing: everything of the template that no flag names
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `matano test`
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Only tests whose `resource/test name` contains this
+    pub filter: Option<String>,
+    /// How many run at a time [default: the processors]
+    #[arg(long, short)]
+    pub jobs: Option<usize>,
+}
+
+/// `matano plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Exit with 1 when something would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `matano deploy`
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Apply without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How many removals (detections, log sources, detached tables, ...) the plan may hold
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub max_deletes: usize,
+}
+
+/// `matano ingest`
+#[derive(Debug, Args)]
+pub struct Ingest {
+    /// Files, directories, s3://bucket/prefix, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// The log source, where key prefixes do not tell
+    #[arg(long, short, value_name = "NAME")]
+    pub source: Option<String>,
+    /// How many objects at a time [default: the processors]
+    #[arg(long, short)]
+    pub jobs: Option<usize>,
+}
+
+/// `matano run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Directories whose new files are taken in; files may not change once they are there
+    #[arg(long = "watch", value_name = "DIR")]
+    pub watch: Vec<PathBuf>,
+    /// The log source, where key prefixes do not tell
+    #[arg(long, short, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Seconds between looks
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    pub interval: u64,
+    /// Also run the windows of scheduled detections since then: 90m, 24h, 7d, or an RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Where --since ends [default: now]
+    #[arg(long, value_name = "TIME", requires = "since")]
+    pub until: Option<String>,
+    /// Do what is due now, then stop
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `matano query`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// SQL, or - to read it from standard input
+    pub sql: String,
+    /// How rows are written [default: table; json with --output json]
+    #[arg(long, short, value_enum)]
+    pub format: Option<Format>,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One JSON object a line
+    Json,
+    /// With a header line
+    Csv,
+}
+
+/// `matano alerts`
+#[derive(Debug, Args)]
+pub struct Alerts {
+    /// The id of one alert, or its first digits
+    pub id: Option<String>,
+    /// Only alerts whose last match is this young: 90m, 24h, 7d, or an RFC 3339 time
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Only this severity and above
+    #[arg(long)]
+    pub severity: Option<String>,
+    /// Also those below their threshold
+    #[arg(long)]
+    pub all: bool,
+    /// List deliveries that were given up, with the reason
+    #[arg(long)]
+    pub dead_letters: bool,
+    /// Try dead letters again
+    #[arg(long)]
+    pub redrive: bool,
+}
+
+/// `matano replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Whole objects to run again: the paths or s3:// URLs that were ingested
+    #[arg(value_name = "PATH", required_unless_present = "rejects")]
+    pub paths: Vec<String>,
+    /// Run the records of matano_rejects again
+    #[arg(long, conflicts_with = "paths")]
+    pub rejects: bool,
+    /// Only this log source
+    #[arg(long, short, value_name = "NAME")]
+    pub source: Option<String>,
+}
+
+/// `matano destroy`
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// Also delete the rows of every table named with --table, for good
+    #[arg(long)]
+    pub delete_data: bool,
+    /// A table whose rows go; once for each table
+    #[arg(long = "table", value_name = "TABLE", requires = "delete_data")]
+    pub tables: Vec<String>,
+    /// Ask nothing (what is deleted must still be named)
+    #[arg(long, short)]
+    pub yes: bool,
+}

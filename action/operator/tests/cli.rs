@@ -1,0 +1,12 @@
+//! The program as a user runs it: real files, real Python, a real lake, in a directory of its own for each test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod cli {
+    pub mod bad_input; // whatever comes in, every record is accounted for
+    pub mod journey; // from init to an answer in SQL
+    pub mod mistakes; // what check, plan and deploy say and refuse
+    pub mod processes; // two at once, and killed ones
+    pub mod replay;
+    pub mod repo; // a detections repo in a temporary directory // rejects again, after a fix
+}
