@@ -1,0 +1,115 @@
+//! Everything that must hold before a change lands.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    readers,
+    step::{capture, cargo, environment, headline, root, run, say, target},
+};
+
+/// How much is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What needs cargo and Python alone.
+    Fast,
+    /// Also what needs Python packages.
+    Full,
+}
+
+/// Runs all of it, cheapest first, and stops at the first failure.
+pub fn run_tests(depth: Depth) -> Result<()> {
+    run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    run("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    run("the Python module", &mut cargo(&["build", "--quiet", "--package", "detect"]))?;
+    run("tests", &mut cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+    match depth {
+        Depth::Fast => say("\nthe checks that need Python packages were left out (--fast)"),
+        Depth::Full => {
+            licences()?;
+            schemas()?;
+            slack()?;
+            readers::run_readers()?;
+        }
+    }
+    headline("all passed");
+    Ok(())
+}
+
+/// Licences, sources and the homes of heavy dependencies. Advisories where their database can be fetched.
+fn licences() -> Result<()> {
+    let deny = cargo_deny()?;
+    let checks = ["--all-features", "check", "bans", "licenses", "sources"];
+    run("cargo deny", Command::new(&deny).args(checks).args(["--hide-inclusion-graph"]).current_dir(root()))?;
+    headline("cargo deny advisories");
+    let advisories = Command::new(&deny)
+        .args(["--all-features", "check", "advisories", "--hide-inclusion-graph"])
+        .current_dir(root())
+        .output()
+        .context("start cargo-deny")?;
+    let words = String::from_utf8_lossy(&advisories.stderr).into_owned();
+    if advisories.status.success() {
+        say("   no known advisory");
+    } else if words.contains("failed to fetch advisory database") || words.contains("failed to load advisory database")
+    {
+        say("   left out: the advisory database cannot be fetched from here");
+    } else {
+        bail!("advisories:\n{words}");
+    }
+    Ok(())
+}
+
+/// The version of cargo-deny that `deny.toml` is written for.
+const CARGO_DENY: &str = "0.20.2";
+
+/// cargo-deny under the target directory, installed when it is not there.
+fn cargo_deny() -> Result<PathBuf> {
+    let tools = target().join("tools");
+    let binary = tools.join("bin/cargo-deny");
+    let have = Command::new(&binary)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success() && String::from_utf8_lossy(&output.stdout).contains(CARGO_DENY));
+    if !have {
+        let package = format!("cargo-deny@{CARGO_DENY}");
+        let mut install = cargo(&["install", &package, "--locked", "--debug", "--quiet", "--root"]);
+        run("install cargo-deny", install.arg(&tools).arg("--target-dir").arg(tools.join("build")))?;
+    }
+    Ok(binary)
+}
+
+/// Our JSON Schemas are schemas, and the template's files are valid by them.
+fn schemas() -> Result<()> {
+    let check = environment("lint")?.with_file_name("check-jsonschema");
+    let files = |pattern: &str| -> Result<Vec<PathBuf>> {
+        let found = capture("git ls-files", Command::new("git").args(["ls-files", "--", pattern]).current_dir(root()))?;
+        let files: Vec<_> = found.lines().map(|line| root().join(line)).collect();
+        if files.is_empty() {
+            bail!("no file matches {pattern}");
+        }
+        Ok(files)
+    };
+    run("schemas are schemas", Command::new(&check).arg("--check-metaschema").args(files("schemas/*.schema.json")?))?;
+    for (kind, pattern) in [
+        ("matano.config", "project-template/matano.config.yml"),
+        ("log_source", "project-template/log_sources/*/log_source.yml"),
+        ("log_source", "schemas/managed/*/log_source.yml"),
+        ("table", "schemas/managed/*/tables/*.yml"),
+        ("detection", "project-template/detections/*/detection.yml"),
+        ("enrichment", "project-template/enrichment/*/enrichment.yml"),
+        ("destination", "project-template/integrations/destinations/*.yml"),
+    ] {
+        let schema = root().join("schemas").join(format!("{kind}.schema.json"));
+        let mut command = Command::new(&check);
+        run(&format!("{pattern} by its schema"), command.arg("--schemafile").arg(schema).args(files(pattern)?))?;
+    }
+    Ok(())
+}
+
+/// The blocks that we send, by Slack's own models.
+fn slack() -> Result<()> {
+    let python = environment("slack")?;
+    let tests = root().join("runtime/alert/tests");
+    run("Slack blocks", Command::new(python).arg(tests.join("slack_blocks.py")).arg(tests.join("golden")))
+}
