@@ -19,6 +19,7 @@ use model::{
     time::Timestamp,
 };
 use store::{
+    cache::RemoteCache as _,
     http::{HttpClient, HttpLimits},
     ledger::{Lease, Ledger as _},
     ledger_owner::Owner,
@@ -67,6 +68,7 @@ impl<'a> Session<'a> {
         let owner = Owner::register(&owners, &format!("{}-{}", std::process::id(), (clock)().micros()))?;
         for ended in Owner::ended(&owners)? {
             target.ledger.abandon(&ended).await?;
+            target.staging.sweep(&ended)?;
             Owner::bury(&owners, &ended)?;
         }
         let mut transformer = Transformer::new(
@@ -192,6 +194,7 @@ impl<'a> Session<'a> {
         self.alert(&mut settled).await?;
         // staged files are deleted once they are committed and seen
         self.commit(flush, &mut settled).await?;
+        self.target.cache.sweep((self.clock)()).await?;
         Ok(settled)
     }
 

@@ -18,7 +18,7 @@ pub struct Report {
 
 /// Ways on one thread, as they are printed.
 const WAYS: [&str; 6] =
-    ["split", "unzip and split", "no transform", "matano-rs", "matano-rs, whole events", "Matano's design"];
+    ["split", "unzip and split", "no transform", "matano", "matano, whole events", "Matano's design"];
 
 impl Report {
     pub fn new(sample: &Sample, best: &Best) -> Self {
@@ -43,13 +43,13 @@ impl Report {
 
     /// Each promise: its name, what was measured, and what it has to be.
     fn ratios(&self) -> Vec<Ratio> {
-        let ours = self.seconds("matano-rs");
+        let ours = self.seconds("matano");
         let mut ratios = vec![
             Ratio::at_least("of the speed without a transform", self.seconds("no transform") / ours, 0.35),
             Ratio::at_least("times Matano's design", self.seconds("Matano's design") / ours, 10.0),
             Ratio::at_least(
                 "times the same program over whole events",
-                self.seconds("matano-rs, whole events") / ours,
+                self.seconds("matano, whole events") / ours,
                 2.5,
             ),
             Ratio::at_least(

@@ -1,8 +1,9 @@
 //! `matano run`: new files and schedules until Ctrl-C.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context as _, Result};
@@ -27,6 +28,7 @@ pub async fn run(global: &Global, arguments: &Run, terminal: Terminal) -> Result
     }
     let embedded = target::open_deployed(global, target::jobs(None)).await?;
     let mut past = past(arguments)?;
+    let mut looked = Looked::default();
     let mut stop = std::pin::pin!(stopped());
     let mut release = None;
     let mut session = Session::open(&embedded, Arc::new(Timestamp::now)).await?;
@@ -41,7 +43,7 @@ pub async fn run(global: &Global, arguments: &Run, terminal: Terminal) -> Result
             terminal.note("a new release is deployed: it is taken up now");
         }
         release = deployed;
-        let (ingested, settled) = look(&session, arguments, past.take()).await?;
+        let (ingested, settled) = look(&session, arguments, past.take(), &mut looked).await?;
         report(&ingested, &settled, terminal)?;
         if arguments.once {
             let found = settled::has_findings(&ingested, &settled);
@@ -78,15 +80,46 @@ async fn stopped() -> Result<()> {
     }
 }
 
-async fn look(session: &Session<'_>, arguments: &Run, past: Option<Stretch>) -> Result<(Ingested, Settled)> {
+/// Files that were ingested by this process, by size and time of change: they are not read again to find out that they
+/// are known.
+#[derive(Default)]
+struct Looked(HashMap<String, (u64, SystemTime)>);
+
+impl Looked {
+    /// What a file looks like now; `None` where it cannot be told.
+    fn stamp(address: &str) -> Option<(u64, SystemTime)> {
+        let metadata = std::fs::metadata(address).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    }
+
+    fn is_known(&self, address: &str) -> bool {
+        Self::stamp(address).is_some_and(|stamp| self.0.get(address) == Some(&stamp))
+    }
+}
+
+async fn look(
+    session: &Session<'_>,
+    arguments: &Run,
+    past: Option<Stretch>,
+    looked: &mut Looked,
+) -> Result<(Ingested, Settled)> {
     let started = Instant::now();
     let mut addresses = Vec::new();
     for directory in &arguments.watch {
         addresses.push(directory.to_str().context("a watched directory's name is not UTF-8")?.to_owned());
     }
     let mut requests = session.requests(&addresses, arguments.source.as_deref()).await?;
+    requests.retain(|request| !looked.is_known(&request.address));
+    // taken before they are read: a file that changes meanwhile is looked at again
+    let stamps: Vec<_> = requests
+        .iter()
+        .filter_map(|request| Some((request.address.clone(), Looked::stamp(&request.address)?)))
+        .collect();
     requests.extend(session.unfinished().await?);
     let ingested = session.ingest(requests, |_| ()).await?;
+    if ingested.problems.is_empty() {
+        looked.0.extend(stamps);
+    }
     let flush = if arguments.once { Flush::All } else { Flush::Due };
     let mut settled = session.settle(flush).await?;
     if let Some(past) = past {
