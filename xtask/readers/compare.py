@@ -1,4 +1,5 @@
-"""Read every table of a lake with PyIceberg, DuckDB and Polars, and compare rows and types with matano's own SQL.
+"""Read every table of a lake with other engines: PyIceberg's values and the row counts of DuckDB (where there are rows)
+and Polars must be those of matano's own SQL. Declared types are not compared, nor a null list with an empty one.
 
 Usage: compare.py MATANO REPO
 """

@@ -1,4 +1,4 @@
-//! Other engines read the lake: PyIceberg, DuckDB and Polars must see the rows and types that matano's own SQL sees.
+//! Other engines read the lake: PyIceberg must see the values that matano's own SQL sees, DuckDB and Polars as many rows.
 
 use std::{fs, process::Command};
 
