@@ -43,6 +43,7 @@ impl Rule {
             message: message.into(),
             help: None,
             related: Vec::new(),
+            fix: None,
         }
     }
 }

@@ -81,6 +81,7 @@ async fn queries(project: &Project) -> Vec<Diagnostic> {
             message: mistake.message,
             help: mistake.help,
             related: Vec::new(),
+            fix: None,
         });
     }
     out

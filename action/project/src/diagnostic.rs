@@ -65,6 +65,39 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Other places that belong to it.
     pub related: Vec<Related>,
+    /// A change of the text that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
+}
+
+/// A change of the text that mends a diagnostic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// What it does, as an editor offers it: "replace with `event.outcome`".
+    pub title: String,
+    /// Whether it may be applied unseen.
+    pub safety: Safety,
+    /// All in the file of the diagnostic; none overlaps another.
+    pub edits: Vec<Edit>,
+}
+
+/// Whether a fix may be applied unseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Safety {
+    /// `check --fix` applies it.
+    Safe,
+    /// A person must choose it, in an editor.
+    Suggested,
+}
+
+/// One stretch of a file and what stands there afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// What is replaced; empty where text is put in.
+    pub span: Span,
+    /// The new text.
+    pub text: String,
 }
 
 /// Another place that belongs to a diagnostic.
@@ -89,6 +122,7 @@ impl Diagnostic {
             message: message.into(),
             help: None,
             related: Vec::new(),
+            fix: None,
         }
     }
 
@@ -119,6 +153,12 @@ impl Diagnostic {
     /// Points to another place that belongs to it.
     pub fn related(mut self, file: &str, span: Option<Span>, message: impl Into<String>) -> Self {
         self.related.push(Related { file: file.to_owned(), span, message: message.into() });
+        self
+    }
+
+    /// Offers a change of the text that mends it.
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
         self
     }
 

@@ -14,7 +14,12 @@
 //!       },
 //!       "message": "table `aws_cloudtrial` does not exist",
 //!       "help": "did you mean `aws_cloudtrail`?",
-//!       "related": [{"file": "...", "span": {}, "message": "..."}]
+//!       "related": [{"file": "...", "span": {}, "message": "..."}],
+//!       "fix": {
+//!         "title": "replace with `aws_cloudtrail`",
+//!         "safety": "safe",
+//!         "edits": [{"span": {}, "text": "aws_cloudtrail"}]
+//!       }
 //!     }
 //!   ],
 //!   "summary": {"errors": 1, "warnings": 0, "notes": 0, "files": 1}
@@ -23,9 +28,10 @@
 //!
 //! `level` is `error`, `warning` or `note`. Lines and columns count from 1, columns in characters; `offset` counts bytes
 //! from the start of the file. `end` is the first place after the span. `span` is `null` where the whole file is meant,
-//! `help` where there is none. New members may be added within a version; none is removed or changes its meaning.
+//! `help` where there is none; `fix` is left out where there is none, its `safety` is `safe` or `suggested`. New members may
+//! be added within a version; none is removed or changes its meaning.
 
-use project::{Diagnostic, Level, Pos, Span};
+use project::{Diagnostic, Level, Pos, Span, diagnostic::Fix};
 use serde::Serialize;
 
 use super::Summary;
@@ -49,6 +55,8 @@ struct Entry<'a> {
     message: &'a str,
     help: Option<&'a str>,
     related: Vec<Related<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'a Fix>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +92,7 @@ pub fn report(diagnostics: &[Diagnostic]) -> String {
 }
 
 fn entry(diagnostic: &Diagnostic) -> Entry<'_> {
-    let Diagnostic { rule, severity, file, span, message, help, related } = diagnostic;
+    let Diagnostic { rule, severity, file, span, message, help, related, fix } = diagnostic;
     Entry {
         rule,
         level: match severity {
@@ -104,6 +112,7 @@ fn entry(diagnostic: &Diagnostic) -> Entry<'_> {
                 message: &related.message,
             })
             .collect(),
+        fix: fix.as_ref(),
     }
 }
 

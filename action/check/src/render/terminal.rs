@@ -66,7 +66,7 @@ pub fn report(diagnostics: &[Diagnostic], files: &FileSet, terminal: Terminal) -
 
 /// One diagnostic with its excerpt from `files`.
 pub fn one(diagnostic: &Diagnostic, files: &FileSet, terminal: Terminal) -> String {
-    let Diagnostic { rule, severity, file, span, message, help, related } = diagnostic;
+    let Diagnostic { rule, severity, file, span, message, help, related, fix: _ } = diagnostic;
     let pen = Pen { colors: terminal.colors };
     let color = level_color(*severity);
     let mut parts = vec![Part::new(file, span.as_ref(), files, terminal.width)];

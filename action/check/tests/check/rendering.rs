@@ -19,6 +19,7 @@ fn diagnostic(span: Option<Span>) -> Diagnostic {
         message: "table `aws_cloudtrial` does not exist".to_owned(),
         help: Some("did you mean `aws_cloudtrail`?".to_owned()),
         related: Vec::new(),
+        fix: None,
     }
 }
 

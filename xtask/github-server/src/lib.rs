@@ -1,0 +1,1 @@
+//! A GitHub that keeps its state in memory and answers over HTTP: for tests of the Action, and for the demo.
