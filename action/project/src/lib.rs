@@ -18,6 +18,7 @@ pub mod diagnostic; // what is wrong and where
 pub mod rules; // what a project is held to
 
 // how it is read
+pub mod attack; // MITRE ATT&CK as data
 pub mod conform; // a document held against its schema
 pub mod json_schema; // the schemas, also for editors
 pub mod managed; // what comes with matano
