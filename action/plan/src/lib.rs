@@ -7,11 +7,12 @@ mod change; // one thing that would change
 mod difference; // why: which parts of a definition differ
 mod observed; // what a target says it has
 mod render; // the plan as people read it
+mod shown; // whether two plans do the same
 
 pub use change::{Change, Kind};
 pub use difference::Difference;
 pub use observed::{Observed, ObservedTable};
-pub use render::{Style, render};
+pub use render::{Style, markdown, render, summary};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,7 @@ use std::{
 use model::{
     alert::Severity,
     digest::Digest,
-    name::{DetectionName, LogSourceName, TableName},
+    name::{DestinationName, DetectionName, LogSourceName, TableName},
     release::*,
     schema::{FieldType, TableSchema},
     system,
@@ -177,4 +177,59 @@ fn rows_coming_in_do_not_outdate_a_plan_but_a_schema_change_does() {
     assert_eq!(observed.fingerprint(), later.fingerprint());
     later.tables.get_mut("web").unwrap().schema = TableSchema::default();
     assert_ne!(observed.fingerprint(), later.fingerprint());
+}
+
+#[test]
+fn in_markdown_deletions_come_first_and_nothing_leaves_its_block() {
+    let mut evil = detection("a", 1);
+    evil.display_name = Some("```\n</details>\n@everyone".to_owned());
+    evil.files.insert("x\n```\n# y.py".to_owned(), Digest::of(b"x"));
+    let before = release(table("web", &[]), Some(detection("a", 1)));
+    let mut after = release(table("web", &[]), Some(evil));
+    after.log_sources.clear();
+    let text = markdown(&plan(&after, &deployed(&before)), 100);
+    assert!(text.starts_with("```diff\n- remove log source web\n! update detection bad_login\n"), "{text}");
+    let inside = text.strip_prefix("```diff\n").and_then(|text| text.strip_suffix("\n```\n")).unwrap();
+    assert!(inside.lines().all(|line| ["- ", "! ", "+ ", "# "].contains(&&line[..2])), "{text}");
+    assert!(inside.contains("files.x\u{fffd}```\u{fffd}# y.py added"), "{text}");
+}
+
+#[test]
+fn a_long_plan_says_how_many_lines_are_left_out() {
+    let release = release(table("web", &[]), Some(detection("a", 1)));
+    let text = markdown(&plan(&release, &Observed::default()), 2);
+    assert_eq!(text.lines().filter(|line| line.starts_with("+ ")).count(), 2, "{text}");
+    assert!(text.contains("more lines are not shown here."), "{text}");
+    assert_eq!(markdown(&plan(&release, &deployed(&release)), 2), "");
+}
+
+#[test]
+fn a_plan_is_the_one_shown_while_only_rows_and_other_changes_came_in() {
+    let before = release(table("web", &[]), Some(detection("a", 1)));
+    let after = release(table("api", &[]), None);
+    let shown = plan(&after, &deployed(&before)).digest_of_changes(&after);
+
+    let mut later = deployed(&before);
+    later.tables.get_mut("web").unwrap().rows = 11;
+    assert_eq!(plan(&after, &later).digest_of_changes(&after), shown);
+
+    // somebody else's destination was merged and deployed in between
+    let other = DestinationName::parse("ops").unwrap();
+    let destination = Destination { name: other.clone(), kind: DestinationKind::Stdout };
+    let with = |release: &Release| {
+        let destinations = BTreeMap::from([(other.clone(), destination.clone())]);
+        Release { destinations, ..release.clone() }
+    };
+    let (before, after) = (with(&before), with(&after));
+    assert_eq!(plan(&after, &deployed(&before)).digest_of_changes(&after), shown);
+}
+
+#[test]
+fn a_plan_is_another_one_when_what_it_adds_has_other_content() {
+    let before = release(table("web", &[]), None);
+    let digest = |code: &str| {
+        let after = release(table("web", &[]), Some(detection(code, 1)));
+        plan(&after, &deployed(&before)).digest_of_changes(&after)
+    };
+    assert_ne!(digest("def detect(r): return True"), digest("def detect(r): return False"));
 }
