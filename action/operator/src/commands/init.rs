@@ -18,6 +18,12 @@ static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../project-templ
 /// Where the template's Slack destination stands.
 const SLACK: &str = "integrations/destinations/secops_slack.yml";
 
+/// Where the template's workflows stand.
+const WORKFLOWS: &str = ".github/workflows/";
+
+/// How they name the Action: by the version of this program.
+const ACTION: &str = concat!("matano/matano@v", env!("CARGO_PKG_VERSION"));
+
 /// What the new repo gets.
 struct Choice {
     log_sources: BTreeSet<String>,
@@ -134,6 +140,9 @@ fn collect(directory: &Dir<'_>, choice: &Choice, out: &mut Vec<(String, Vec<u8>)
                     (Some(channel), SLACK) => {
                         with_channel(file.contents_utf8().unwrap_or_default(), channel).into_bytes()
                     }
+                    (Some(_) | None, workflow) if workflow.starts_with(WORKFLOWS) => {
+                        pinned(file.contents_utf8().unwrap_or_default(), option_env!("MATANO_COMMIT")).into_bytes()
+                    }
                     (Some(_) | None, _) => file.contents().to_vec(),
                 };
                 out.push((name, bytes));
@@ -161,6 +170,14 @@ fn is_wanted(directory: &Dir<'_>, choice: &Choice) -> bool {
     }
 }
 
+/// A released program knows the commit that it was built from: a tag can be moved, a commit cannot.
+fn pinned(workflow: &str, commit: Option<&str>) -> String {
+    match commit {
+        Some(commit) => workflow.replace(ACTION, &format!("matano/matano@{commit} # v{}", env!("CARGO_PKG_VERSION"))),
+        None => workflow.to_owned(),
+    }
+}
+
 fn with_channel(yaml: &str, channel: &str) -> String {
     let mut out = String::new();
     for line in yaml.lines() {
@@ -173,4 +190,22 @@ fn with_channel(yaml: &str, channel: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workflows_name_the_action_of_this_version_and_a_release_pins_it_to_its_commit() {
+        let workflows = TEMPLATE.get_dir(".github/workflows").expect("the template has workflows");
+        assert_eq!(workflows.files().count(), 4);
+        for file in workflows.files() {
+            let text = file.contents_utf8().expect("a workflow is text");
+            assert_eq!(text.matches("matano/matano@").count(), text.matches(ACTION).count(), "{:?}", file.path());
+            let pinned = pinned(text, Some("0123456789012345678901234567890123456789"));
+            assert!(pinned.contains("uses: matano/matano@0123456789012345678901234567890123456789 # v"), "{pinned}");
+            assert!(!pinned.contains(ACTION));
+        }
+    }
 }
