@@ -4,6 +4,7 @@ use jsonschema::{
     ValidationError,
     error::{TypeKind, ValidationErrorKind},
 };
+use model::ecs::{Alike, alike};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -165,9 +166,8 @@ impl Judge<'_> {
                     }
                     None => format!("{error}"),
                 };
-                let mut diagnostic = self.doc.at(&rules::INVALID_VALUE, &pointer, message);
-                diagnostic.help = advice(kind, error.instance());
-                self.diagnostics.push(diagnostic);
+                let diagnostic = self.doc.at(&rules::INVALID_VALUE, &pointer, message);
+                self.diagnostics.push(advised(diagnostic, kind, error.instance()));
                 self.wrong.push(pointer);
             }
         }
@@ -229,13 +229,15 @@ impl Judge<'_> {
         let alternatives: Vec<_> = context.iter().flatten().filter(|inner| here(inner)).collect();
         let expected = alternatives_expected(alternatives.iter().map(|inner| inner.kind()));
         let message = format!("expected {expected}, found {}", found(self.doc, own, error.instance()));
-        let mut diagnostic = self.doc.at(&rules::INVALID_VALUE, own, message);
+        let diagnostic = self.doc.at(&rules::INVALID_VALUE, own, message);
         let words: Vec<&str> = alternatives.iter().flat_map(|inner| words(inner.kind())).collect();
-        diagnostic.help = match error.instance().as_str() {
-            Some(written) => meant_word(written, &words),
-            None => alternatives.iter().find_map(|inner| advice(inner.kind(), error.instance())),
-        };
-        self.diagnostics.push(diagnostic);
+        self.diagnostics.push(match error.instance().as_str() {
+            Some(written) => meant_word(diagnostic, written, &words),
+            None => alternatives.iter().fold(diagnostic, |diagnostic, inner| match diagnostic.help {
+                None => advised(diagnostic, inner.kind(), error.instance()),
+                Some(_) => diagnostic,
+            }),
+        });
         self.wrong.push(own.to_owned());
     }
 }
@@ -348,21 +350,29 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("record", "struct"),
 ];
 
-/// The word that was probably meant.
-fn meant_word(written: &str, words: &[&str]) -> Option<String> {
+/// Offers the word that was probably meant.
+fn meant_word(diagnostic: Diagnostic, written: &str, words: &[&str]) -> Diagnostic {
     let written = written.to_lowercase();
     let synonym =
         OTHER_WORDS.iter().find(|(other, ours)| *other == written && words.contains(ours)).map(|(_, ours)| *ours);
-    let meant = synonym.or_else(|| model::ecs::closest(&written, words.iter().copied()))?;
-    Some(format!("did you mean `{meant}`?"))
+    let synonym = synonym.map(|candidate| Alike { candidate, certain: false });
+    match synonym.or_else(|| alike(&written, words.iter().copied())) {
+        Some(alike) => diagnostic.meant(&written, alike),
+        None => diagnostic,
+    }
 }
 
-/// What to do, where the mistake is a usual one.
-fn advice(kind: &ValidationErrorKind, value: &Value) -> Option<String> {
+/// Says what to do, where the mistake is a usual one.
+fn advised(diagnostic: Diagnostic, kind: &ValidationErrorKind, value: &Value) -> Diagnostic {
     let words = words(kind);
-    if !words.is_empty() {
-        return meant_word(value.as_str()?, &words);
+    match (value.as_str(), advice(kind, value)) {
+        (Some(written), _) if !words.is_empty() => meant_word(diagnostic, written, &words),
+        (_, Some(advice)) if words.is_empty() => diagnostic.help(advice),
+        (_, _) => diagnostic,
     }
+}
+
+fn advice(kind: &ValidationErrorKind, value: &Value) -> Option<String> {
     let wants = |name: &str| match kind {
         ValidationErrorKind::Type { kind: TypeKind::Single(only) } => only.as_str() == name,
         ValidationErrorKind::Type { kind: TypeKind::Multiple(names) } => names.iter().any(|one| one.as_str() == name),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::ecs::Alike;
 use serde::Serialize;
 
 use crate::rules::Rule;
@@ -24,6 +25,23 @@ pub struct Span {
     pub start: Pos,
     /// The one behind the last.
     pub end: Pos,
+}
+
+impl Span {
+    /// The part that holds a name of `length` bytes: all of it, or what stands between quotes. `None` where the span holds
+    /// something else, such as a name with escapes.
+    fn unquoted(self, length: usize) -> Option<Self> {
+        let step = |pos: Pos| Pos { column: pos.column + 1, offset: pos.offset + 1, ..pos };
+        let bytes = self.end.offset.checked_sub(self.start.offset)?;
+        match bytes.checked_sub(length)? {
+            0 => Some(self),
+            2 if self.start.line == self.end.line => {
+                let end = Pos { column: self.end.column - 1, offset: self.end.offset - 1, ..self.end };
+                Some(Self { start: step(self.start), end })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How much it matters.
@@ -81,6 +99,14 @@ pub struct Fix {
     pub edits: Vec<Edit>,
 }
 
+impl Fix {
+    /// One word for another.
+    pub fn replacement(span: Span, old: &str, new: &str, safety: Safety) -> Self {
+        let edits = vec![Edit { span, text: new.to_owned() }];
+        Self { title: format!("replace `{old}` with `{new}`"), safety, edits }
+    }
+}
+
 /// Whether a fix may be applied unseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -132,10 +158,11 @@ impl Diagnostic {
         self
     }
 
-    /// Offers the candidate that is most like `name`, where one is alike; else lists them, if there are few.
+    /// Offers the candidate that is most like `name`, which stands at the diagnostic's place, where one is alike; else
+    /// lists them, if there are few.
     pub fn suggest<'a>(self, name: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Self {
-        if let Some(closest) = model::ecs::closest(name, candidates.clone()) {
-            return self.help(format!("did you mean `{closest}`?"));
+        if let Some(alike) = model::ecs::alike(name, candidates.clone()) {
+            return self.meant(name, alike);
         }
         let mut all: Vec<&str> = candidates.into_iter().collect();
         all.sort_unstable();
@@ -150,6 +177,18 @@ impl Diagnostic {
         }
     }
 
+    /// Offers what was probably meant by `name`, which stands at the diagnostic's place.
+    pub fn meant(self, name: &str, alike: Alike<'_>) -> Self {
+        let Alike { candidate, certain } = alike;
+        let safety = if certain { Safety::Safe } else { Safety::Suggested };
+        let span = self.span.and_then(|span| span.unquoted(name.len()));
+        let diagnostic = self.help(format!("did you mean `{candidate}`?"));
+        match span {
+            Some(span) => diagnostic.fix(Fix::replacement(span, name, candidate, safety)),
+            None => diagnostic,
+        }
+    }
+
     /// Points to another place that belongs to it.
     pub fn related(mut self, file: &str, span: Option<Span>, message: impl Into<String>) -> Self {
         self.related.push(Related { file: file.to_owned(), span, message: message.into() });
@@ -159,6 +198,12 @@ impl Diagnostic {
     /// Offers a change of the text that mends it.
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
+        self
+    }
+
+    /// Offers no change of the text, because what is wrong does not stand at the diagnostic's place.
+    pub fn without_fix(mut self) -> Self {
+        self.fix = None;
         self
     }
 
@@ -201,6 +246,23 @@ mod tests {
             order,
             [("a", 2, "unknown-table"), ("b", 1, "unknown-table"), ("b", 2, "unknown-key"), ("b", 2, "unknown-table")]
         );
+    }
+
+    #[test]
+    fn a_name_is_replaced_where_it_stands_and_its_quotes_stay() {
+        let fixed = |text: &str, name: &str| {
+            let source = Source::new("f", text.to_owned());
+            let diagnostic = Diagnostic::new(&rules::UNKNOWN_TABLE, "f", Some(source.span(0, text.len())), "m");
+            let fix = diagnostic.suggest(name, ["aws_cloudtrail", "okta"]).fix?;
+            let Edit { span, text: new } = &fix.edits[0];
+            let (start, end) = (span.start, span.end);
+            assert_eq!((start.column, end.column), (start.offset + 1, end.offset + 1));
+            Some((fix.safety, format!("{}{new}{}", &text[..start.offset], &text[end.offset..])))
+        };
+        assert_eq!(fixed("aws_cloudtrial", "aws_cloudtrial"), Some((Safety::Safe, "aws_cloudtrail".to_owned())));
+        assert_eq!(fixed("'aws_cloudtrial'", "aws_cloudtrial"), Some((Safety::Safe, "'aws_cloudtrail'".to_owned())));
+        assert_eq!(fixed("okt", "okt"), Some((Safety::Suggested, "okta".to_owned())));
+        assert_eq!(fixed("enrich_aws_cloudtrial", "aws_cloudtrial"), None);
     }
 
     #[test]

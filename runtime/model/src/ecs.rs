@@ -125,19 +125,58 @@ impl Ecs {
 
     /// The path of a field or group that looks most like `path`.
     pub fn suggest(&self, path: &str) -> Option<&str> {
-        let all = self.fields.iter().map(|field| field.path).chain(self.groups.iter().map(String::as_str));
-        closest(path, all)
+        self.alike(path).map(|alike| alike.candidate)
     }
+
+    /// The same, and whether it is certain.
+    pub fn alike(&self, path: &str) -> Option<Alike<'_>> {
+        let all = self.fields.iter().map(|field| field.path).chain(self.groups.iter().map(String::as_str));
+        alike(path, all)
+    }
+}
+
+/// A candidate for what was meant by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alike<'a> {
+    /// It.
+    pub candidate: &'a str,
+    /// Whether it is a slip of one or two letters away, and no other candidate is as near: then it may be put in unasked.
+    pub certain: bool,
+}
+
+/// The candidate most like `name`, if one is alike enough to be what was meant.
+pub fn alike<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<Alike<'a>> {
+    const SLIP: usize = 2;
+    // the best two
+    let mut best: [Option<(usize, &str)>; 2] = [None, None];
+    for candidate in candidates {
+        let longest = name.len().max(candidate.len());
+        let limit = (longest / 3).clamp(1, 4);
+        // a difference in length is at least as many edits
+        if candidate.chars().count().abs_diff(name.chars().count()) > limit {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(name, candidate);
+        let found = Some((distance, candidate));
+        if distance > limit || found == best[0] || found == best[1] {
+            continue;
+        }
+        if best[0].is_none_or(|first| (distance, candidate) < first) {
+            best = [found, best[0]];
+        } else if best[1].is_none_or(|second| (distance, candidate) < second) {
+            best[1] = found;
+        }
+    }
+    let (distance, candidate) = best[0]?;
+    let alone = best[1].is_none_or(|(second, _)| second > distance);
+    // in a word of three letters, two slips are another word
+    let slip = distance <= SLIP && distance * 4 <= name.len();
+    Some(Alike { candidate, certain: alone && slip })
 }
 
 /// The candidate most like `name`, if one is alike enough to be what was meant.
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= (name.len().max(candidate.len()) / 3).clamp(1, 4))
-        .min()
-        .map(|(_, candidate)| candidate)
+    alike(name, candidates).map(|alike| alike.candidate)
 }
 
 /// ECS types as columns. Floating point is `double` throughout: a 32-bit float loses digits of what the log said.
@@ -168,6 +207,20 @@ mod tests {
         let (unknown, conflicts) = ecs().select(&names, &mut schema);
         assert_eq!((unknown, conflicts), (vec![], vec![]));
         schema
+    }
+
+    #[test]
+    fn what_was_meant_is_certain_after_one_slip_and_without_a_rival() {
+        let certain = |name: &str, candidates: &[&str]| {
+            let alike = alike(name, candidates.iter().copied());
+            alike.map(|alike| (alike.candidate.to_owned(), alike.certain))
+        };
+        assert_eq!(certain("aws_cloudtrial", &["aws_cloudtrail", "okta"]), Some(("aws_cloudtrail".to_owned(), true)));
+        assert_eq!(certain("webs", &["web", "web", "okta"]), Some(("web".to_owned(), true)));
+        assert_eq!(certain("web_c", &["web_a", "web_b"]), Some(("web_a".to_owned(), false)));
+        assert_eq!(certain("ops", &["opt"]), Some(("opt".to_owned(), false)));
+        assert!(certain("destination.adres", &["destination.address"]).unwrap().1);
+        assert_eq!(certain("okta", &["aws_cloudtrail"]), None);
     }
 
     #[test]
@@ -207,6 +260,7 @@ mod tests {
         let (unknown, _) = ecs().select(&["event.outcom".to_owned()], &mut TableSchema::default());
         assert_eq!(unknown, ["event.outcom"]);
         assert_eq!(ecs().suggest("event.outcom"), Some("event.outcome"));
+        assert!(ecs().alike("event.outcom").unwrap().certain);
         assert_eq!(ecs().suggest("zzzzzzzz"), None);
     }
 }

@@ -43,8 +43,8 @@ fn select(loader: &mut Loader<'_>, layer: &Layer<'_>, schema: &mut TableSchema) 
         if !unknown.is_empty() {
             let message = format!("`{name}` is neither a field nor a group of ECS {}", model::ecs::VERSION);
             let mut diagnostic = layer.doc.at(&rules::UNKNOWN_ECS_FIELD, &pointer, message);
-            diagnostic = match ecs().suggest(name) {
-                Some(closest) => diagnostic.help(format!("did you mean `{closest}`?")),
+            diagnostic = match ecs().alike(name) {
+                Some(alike) => diagnostic.meant(name, alike),
                 None => diagnostic.help("a column of your own belongs into `schema.fields`"),
             };
             loader.report(diagnostic);

@@ -212,7 +212,8 @@ impl<'a> Source<'a> {
                     let message = format!("the managed source `{}` has no table `{stem}`", managed.kind);
                     let names = managed.tables.iter().map(|known| known.name.as_str());
                     let diagnostic = table.doc.at_key(&rules::UNKNOWN_MANAGED_TABLE, "/name", message);
-                    loader.report(diagnostic.suggest(stem, names));
+                    // the name of the file is what is wrong
+                    loader.report(diagnostic.suggest(stem, names).without_fix());
                 }
             }
         }
