@@ -13,6 +13,7 @@ pub mod frame; // plain bytes -> records
 mod diagnostic; // what the VRL compiler says, as data
 mod enrichment; // tables to look values up in
 mod expand; // expand programs that are nothing but a path
+mod fit; // what can never be what its column holds
 mod functions; // what programs may call
 mod program; // compile programs
 
@@ -34,6 +35,7 @@ mod pipeline; // all of it, for one object
 pub use diagnostic::{VrlDiagnostic, VrlDiagnostics, VrlLabel, VrlSeverity};
 pub use enrichment::{EnrichmentTables, LookupTable};
 pub use error::TransformError;
+pub use fit::NeverFits;
 pub use frame::{Body, Hints, Item, Limits, ReadSummary, Shape, read_records};
 pub use pipeline::{SourceTransform, TransformOutput};
 pub use program::{Program, ProgramKind, ResultKind, compile};

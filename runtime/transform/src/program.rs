@@ -15,7 +15,9 @@ use vrl::{
 use crate::{
     EnrichmentTables,
     diagnostic::{VrlDiagnostic, VrlDiagnostics, VrlSeverity},
-    expand, functions,
+    expand,
+    fit::{NeverFits, never_fits},
+    functions,
 };
 
 /// Programs know no other time zone.
@@ -49,6 +51,7 @@ pub struct Program {
     text: String,
     warnings: Vec<VrlDiagnostic>,
     not_columns: Vec<String>,
+    never_fits: Vec<NeverFits>,
     streamed: Option<Vec<String>>,
 }
 
@@ -68,7 +71,7 @@ pub struct ResultKind {
 /// Compiles a program of a project.
 ///
 /// `tables` are those that `get_enrichment_table_record` may name. With a `schema`, [`Program::not_columns`] says which
-/// assigned paths the table has no column for.
+/// assigned paths the table has no column for, and [`Program::never_fits`] which columns can never hold what is assigned.
 pub fn compile(
     text: &str,
     kind: ProgramKind,
@@ -104,11 +107,14 @@ impl Program {
             text: text.to_owned(),
             warnings,
             not_columns: Vec::new(),
+            never_fits: Vec::new(),
             streamed: None,
         };
         if let Some(schema) = schema {
             let lost = |path: &String| !is_column(schema, path) && !is_ours(path);
             program.not_columns = program.assigned_paths().into_iter().filter(lost).collect();
+            let end = program.vrl.final_type_info().state.external;
+            program.never_fits = never_fits(end.target_kind(), schema);
         }
         if kind == ProgramKind::Expand {
             program.streamed = expand::streamed_path(text);
@@ -144,6 +150,11 @@ impl Program {
     /// Assigned paths that the table has no column for: their values go nowhere.
     pub fn not_columns(&self) -> &[String] {
         &self.not_columns
+    }
+
+    /// Columns of the table that are null in every row, because what is assigned to them is of another type.
+    pub fn never_fits(&self) -> &[NeverFits] {
+        &self.never_fits
     }
 
     /// Whether it can drop a record with `abort`.
