@@ -1,11 +1,21 @@
 //! What a rule sees: the project, its programs compiled once, its Python parsed once.
 
-use std::{num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+};
 
-use project::{Detection, Diagnostic, Project, Span, managed::FILE_PREFIX, source::Source};
+use project::{Detection, Diagnostic, Project, Span, VrlProgram, managed::FILE_PREFIX, source::Source};
 use ruff_text_size::TextRange;
 
-use crate::{python::Module, vrl, vrl::Compiled};
+use crate::{
+    python::Module,
+    suppression::{self, Suppression},
+    vrl,
+    vrl::Compiled,
+};
 
 /// Everything that rules look at.
 pub struct Context<'a> {
@@ -17,6 +27,12 @@ pub struct Context<'a> {
     pub(crate) programs: Vec<Compiled<'a>>,
     /// Every detection with its code.
     pub(crate) detections: Vec<Code<'a>>,
+    /// Every comment that silences a rule.
+    pub(crate) suppressions: Vec<Suppression>,
+    /// Files that were not taken in whole.
+    broken: BTreeSet<&'a str>,
+    /// What loading found, by rule and file.
+    by_rule: BTreeMap<(&'static str, &'a str), Vec<Option<Span>>>,
 }
 
 /// A detection and its Python.
@@ -38,29 +54,59 @@ impl<'a> Context<'a> {
         let tables = vrl::lookup_tables(project);
         let programs = in_parallel(vrl::programs(project), |(program, schema)| Compiled::new(program, schema, &tables));
         let detections = in_parallel(project.detections.values().collect(), Code::new);
-        Self { project, found, programs, detections }
+        let suppressions = suppressions(project, &detections);
+        let broken = found.iter().filter(|one| one.is_error()).map(|one| one.file.as_str()).collect();
+        let mut by_rule: BTreeMap<_, Vec<Option<Span>>> = BTreeMap::new();
+        for one in found {
+            by_rule.entry((one.rule, one.file.as_str())).or_default().push(one.span);
+        }
+        Self { project, found, programs, detections, suppressions, broken, by_rule }
     }
 
     /// Whether a file was not taken in whole: what follows from that alone is not worth saying.
     pub(crate) fn is_broken(&self, file: &str) -> bool {
-        self.found.iter().any(|diagnostic| diagnostic.is_error() && diagnostic.file == file)
+        self.broken.contains(file)
     }
 
     /// Whether loading the project found that a rule is broken within a stretch of a file.
-    pub(crate) fn was_found(&self, rule: &str, file: &str, span: Option<Span>) -> bool {
-        self.found.iter().any(|diagnostic| {
-            let within = match (span, diagnostic.span) {
-                (Some(span), Some(found)) => span.start <= found.start && found.end <= span.end,
-                (None, _) | (_, None) => true,
-            };
-            diagnostic.rule == rule && diagnostic.file == file && within
+    pub(crate) fn was_found(&self, rule: &'static str, file: &str, span: Option<Span>) -> bool {
+        self.by_rule.get(&(rule, file)).into_iter().flatten().any(|found| match (span, found) {
+            (Some(span), Some(found)) => span.start <= found.start && found.end <= span.end,
+            (None, _) | (_, None) => true,
         })
+    }
+
+    /// Whether a file with errors may declare columns of a program's rows that were not taken in.
+    pub(crate) fn is_partly_declared(&self, program: &Compiled<'_>) -> bool {
+        declared_in(self.project, &program.source).iter().any(|file| self.is_broken(file))
     }
 
     /// Names of enrichment tables.
     pub(crate) fn enrichment_tables(&self) -> Vec<&'a str> {
         self.project.enrichment.keys().map(|name| name.as_str()).collect()
     }
+}
+
+/// The files that declare the columns of the rows that a program makes.
+fn declared_in<'a>(project: &'a Project, program: &VrlProgram) -> Vec<&'a str> {
+    let table = program.table.as_ref().and_then(|name| project.tables.get(name));
+    let source = program.log_source.as_ref().and_then(|name| project.log_sources.get(name));
+    let enrichment = program.enrichment.as_ref().and_then(|name| project.enrichment.get(name));
+    let mut files: Vec<&str> = table.into_iter().flat_map(|table| &table.files).map(String::as_str).collect();
+    files.extend(source.map(|source| source.file.as_str()));
+    files.extend(enrichment.map(|table| table.file.as_str()));
+    files
+}
+
+/// Every comment that silences a rule, in the project's own files.
+fn suppressions(project: &Project, detections: &[Code<'_>]) -> Vec<Suppression> {
+    let docs = project.docs.values().filter(|doc| !is_managed(doc.file()));
+    let in_yaml = docs.flat_map(|doc| suppression::of_yaml(doc.source()));
+    let in_python = detections.iter().flat_map(|code| &code.files).flat_map(|file| {
+        let comments = file.module.comments().map(|range| range.start().to_usize());
+        suppression::in_comments(&file.source, comments)
+    });
+    in_yaml.chain(in_python).collect()
 }
 
 /// Whether a file comes with matano, so that the reader cannot mend it.
@@ -90,6 +136,11 @@ impl Python {
     /// The path within the project.
     pub(crate) fn path(&self) -> &str {
         self.source.file()
+    }
+
+    /// The text, with its lines.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Lines and columns of a stretch of the text.

@@ -10,9 +10,13 @@ pub mod rules; // all of them
 
 mod check; // runs them over a project
 mod context; // what a rule sees: programs compiled, Python parsed
+mod secret; // what looks like a secret
+mod suppression; // comments that silence a rule on a line
+
 mod python; // a detection's Python as a tree
 mod vrl; // programs compiled, their diagnostics placed in their files
 
 pub use check::check;
+pub use python::{Read, RecordAccess, record_accesses};
 pub use rule::Rule;
 pub use rules::RULES;

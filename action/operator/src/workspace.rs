@@ -11,7 +11,7 @@ use project::FileSet;
 use crate::exit::{environment, input};
 
 /// What makes a directory a project.
-pub const CONFIG: &str = "matano.config.yml";
+pub const CONFIG: &str = project::project::Config::FILE;
 
 /// The folders and files that belong to a project; nothing else is read.
 const ROOMS: [&str; 4] = ["log_sources", "detections", "enrichment", "integrations"];

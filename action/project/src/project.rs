@@ -12,7 +12,7 @@ use model::{
 use serde_json::{Map, Value};
 
 use crate::{
-    diagnostic::Span,
+    diagnostic::{Level, Span},
     program::{Block, VrlProgram},
     yaml::Doc,
 };
@@ -68,6 +68,22 @@ pub struct Config {
     pub aws: Option<Aws>,
     /// Tells deployments in one account apart.
     pub project_label: Option<String>,
+    /// What the project makes of rules, by their ids as written; `check` knows which there are.
+    pub rules: BTreeMap<String, RuleSetting>,
+}
+
+/// What a project makes of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleSetting {
+    /// Nothing: it is not told.
+    Off,
+    /// It has this level.
+    Level(Level),
+}
+
+impl Config {
+    /// Where it stands; what makes a directory a project.
+    pub const FILE: &str = "matano.config.yml";
 }
 
 impl Default for Config {
@@ -78,6 +94,7 @@ impl Default for Config {
             warehouse: None,
             aws: None,
             project_label: None,
+            rules: BTreeMap::new(),
         }
     }
 }

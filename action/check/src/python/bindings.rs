@@ -44,6 +44,12 @@ impl<'a> Bindings<'a> {
         })
     }
 
+    /// Everything that can be called, by name.
+    pub(crate) fn callables(&self) -> impl Iterator<Item = (&'a str, Bound<'a>)> {
+        let is_callable = |bound: &Bound<'_>| matches!(bound, Bound::Function(_) | Bound::Lambda(..));
+        self.names.iter().filter(move |(_, bound)| is_callable(bound)).map(|(name, bound)| (*name, *bound))
+    }
+
     fn add(&mut self, body: &'a [Stmt]) {
         for statement in body {
             self.statement(statement);

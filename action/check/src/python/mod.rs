@@ -1,20 +1,27 @@
 //! A detection's Python as a tree: parsed, never run.
 
-use ruff_python_ast::{ModModule, PythonVersion, Stmt};
+use ruff_python_ast::{ModModule, PythonVersion, Stmt, token::TokenKind};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged as _, TextRange};
 
 mod bindings; // what a module's names stand for after it was imported
 mod enrichment; // which enrichment tables a module asks for
+mod record; // where the record is read
 mod signature; // whether a function can be called with the record
 mod syntax; // mistakes that only the whole module shows: `return` outside a function
 
 pub(crate) use bindings::{Bindings, Bound};
 pub(crate) use enrichment::table_uses;
+pub(crate) use record::accesses;
+pub use record::{Read, RecordAccess, record_accesses};
 pub(crate) use signature::{Fault, fault};
 
 /// The oldest Python that runs detections.
 pub(crate) const OLDEST_PYTHON: PythonVersion = PythonVersion::PY311;
+
+/// What a detection may say with code, besides `detect`. Each is called with the record.
+pub(crate) const FUNCTIONS: &[&str] =
+    &["title", "dedupe", "severity", "description", "runbook", "reference", "alert_context", "destinations"];
 
 /// One source file.
 pub(crate) struct Module {
@@ -56,6 +63,11 @@ impl Module {
 
     pub(crate) fn body(&self) -> &[Stmt] {
         self.parsed.suite()
+    }
+
+    /// Where comments stand.
+    pub(crate) fn comments(&self) -> impl Iterator<Item = TextRange> {
+        self.parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment).map(|token| token.range())
     }
 }
 

@@ -4,18 +4,15 @@ use project::Diagnostic;
 
 use crate::{
     context::{Context, Python},
-    python::{Bindings, Fault, fault},
-    rule::Rule,
+    python::{Bindings, FUNCTIONS, Fault, fault},
+    rule::{Rule, Standing},
 };
-
-/// What a detection may say with code, besides `detect`.
-pub(crate) const FUNCTIONS: &[&str] =
-    &["title", "dedupe", "severity", "description", "runbook", "reference", "alert_context", "destinations"];
 
 /// `title`, `dedupe` and the others take the record.
 pub const RULE: Rule = Rule {
     id: "function-signature",
     level: project::Level::Error,
+    standing: Standing::Adjustable,
     summary: "`title`, `dedupe`, `severity` and the other functions of a detection take the record",
     why: "Each of title, dedupe, severity, description, runbook, reference, alert_context and destinations is called \
           with the record, and with nothing else. One that cannot be called that way fails on every match, and the \

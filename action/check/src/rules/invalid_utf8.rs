@@ -2,12 +2,16 @@
 
 use project::{Diagnostic, rules, source::Source};
 
-use crate::{context::Context, rule::Rule};
+use crate::{
+    context::Context,
+    rule::{Rule, Standing},
+};
 
 /// Files of the project are UTF-8 text.
 pub const RULE: Rule = Rule {
     id: rules::INVALID_UTF8.id,
     level: rules::INVALID_UTF8.level,
+    standing: Standing::Required,
     summary: rules::INVALID_UTF8.about,
     why: "YAML, VRL, SQL and Python of a project are read as UTF-8. A file in another encoding would be read differently \
           on every machine, or not at all. Save it as UTF-8; a byte order mark does no harm.",

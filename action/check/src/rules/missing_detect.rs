@@ -8,13 +8,14 @@ use super::function_signature::describe;
 use crate::{
     context::{Context, Python},
     python::{Bindings, fault},
-    rule::Rule,
+    rule::{Rule, Standing},
 };
 
 /// A streaming detection defines `detect(record)`.
 pub const RULE: Rule = Rule {
     id: "missing-detect",
     level: project::Level::Error,
+    standing: Standing::Required,
     summary: "a streaming detection defines `detect`, a plain function of the record",
     why: "`detect` is called with every record of the detection's tables and decides by what it returns. Without it \
           nothing fires. A coroutine (`async def`) or a generator (`yield`) counts as true and would fire on every \

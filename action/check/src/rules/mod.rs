@@ -6,6 +6,7 @@ mod loading; // what `project` finds while it loads
 
 mod vrl_compile;
 mod vrl_migration;
+mod vrl_type;
 mod vrl_warning;
 
 mod invalid_utf8;
@@ -16,11 +17,30 @@ mod function_signature;
 mod missing_detect;
 mod python_syntax;
 mod python_version;
+mod unknown_record_column;
+
+mod dedupe_cardinality;
+mod hard_coded_secret;
+mod invalid_reference;
+mod missing_severity;
+mod one_sided_tests;
+mod unknown_attack_id;
+
+mod mandatory_rule;
+mod unknown_rule;
+mod unused_suppression; // found when all others have been
 
 mod sql_query; // found by the caller, who has a query engine
 mod untested_detection;
 
+pub(crate) use mandatory_rule::RULE as MANDATORY_RULE;
 pub use sql_query::RULE as SQL_QUERY;
+pub(crate) use unused_suppression::RULE as UNUSED_SUPPRESSION;
+
+/// The rule of an id.
+pub fn of(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
 
 /// Every rule. Each id that a diagnostic can have is here.
 pub const RULES: &[Rule] = &[
@@ -61,6 +81,7 @@ pub const RULES: &[Rule] = &[
     vrl_compile::RULE,
     vrl_migration::RULE,
     vrl_warning::RULE,
+    vrl_type::RULE,
     // found while loading, and here
     invalid_utf8::RULE,
     unknown_column::RULE,
@@ -70,10 +91,23 @@ pub const RULES: &[Rule] = &[
     python_version::RULE,
     missing_detect::RULE,
     function_signature::RULE,
+    unknown_record_column::RULE,
     // SQL
     sql_query::RULE,
     // tests
     untested_detection::RULE,
+    one_sided_tests::QUIET,
+    one_sided_tests::FIRING,
+    // what an alert says, and to whom
+    missing_severity::RULE,
+    dedupe_cardinality::RULE,
+    invalid_reference::RULE,
+    unknown_attack_id::RULE,
+    hard_coded_secret::RULE,
+    // rules about rules
+    unknown_rule::RULE,
+    mandatory_rule::RULE,
+    unused_suppression::RULE,
 ];
 
 #[cfg(test)]

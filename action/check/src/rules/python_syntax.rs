@@ -2,12 +2,16 @@
 
 use project::Diagnostic;
 
-use crate::{context::Context, rule::Rule};
+use crate::{
+    context::Context,
+    rule::{Rule, Standing},
+};
 
 /// Python of detections parses.
 pub const RULE: Rule = Rule {
     id: "python-syntax",
     level: project::Level::Error,
+    standing: Standing::Required,
     summary: "Python of detections parses",
     why: "A detection whose module cannot be imported never fires. The files of a detection are parsed, never run, while \
           a pull request is checked.",

@@ -2,12 +2,16 @@
 
 use project::Diagnostic;
 
-use crate::{context::Context, rule::Rule};
+use crate::{
+    context::Context,
+    rule::{Rule, Standing},
+};
 
 /// Python of detections runs on Python 3.11.
 pub const RULE: Rule = Rule {
     id: "python-version",
     level: project::Level::Warning,
+    standing: Standing::Adjustable,
     summary: "Python of detections runs on Python 3.11",
     why: "Detections run on the Python of the machine they are deployed to, 3.11 or newer. Syntax that came later works \
           on some of them and keeps the whole detection from being imported on others.",

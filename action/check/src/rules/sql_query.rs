@@ -3,12 +3,13 @@
 
 use project::Level;
 
-use crate::rule::Rule;
+use crate::rule::{Rule, Standing};
 
 /// The rule; `operator` makes its diagnostics.
 pub const RULE: Rule = Rule {
     id: "sql-query",
     level: Level::Error,
+    standing: Standing::Required,
     summary: "a scheduled detection's query can be planned over the columns of its tables, and uses its window",
     why: "A query that fails is a detection that never fires. It is planned by the engine that will run it, over the \
           columns that the tables will have. It must use `:start` and `:end`: a query that does not would see the rows of \

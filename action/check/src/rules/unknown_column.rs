@@ -6,11 +6,11 @@ use model::{
     ecs::{closest, ecs},
     schema::TableSchema,
 };
-use project::{Diagnostic, Level, Span, VrlProgram, rules};
+use project::{Diagnostic, Level, Span, rules};
 
 use crate::{
     context::{Context, is_managed},
-    rule::Rule,
+    rule::{Rule, Standing},
     vrl::assignments,
 };
 
@@ -18,6 +18,7 @@ use crate::{
 pub const RULE: Rule = Rule {
     id: rules::UNKNOWN_COLUMN.id,
     level: rules::UNKNOWN_COLUMN.level,
+    standing: Standing::ErrorsRequired,
     summary: rules::UNKNOWN_COLUMN.about,
     why: "A value that VRL assigns to a path without a column is dropped from every row; that is a warning, because old \
           transforms do it without harm. A key or a test that names a column that does not exist is an error. Columns \
@@ -39,8 +40,7 @@ fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     let mut assigned: BTreeMap<(String, Option<Span>, String), Assignment<'_>> = BTreeMap::new();
     for program in &context.programs {
         let (Ok(compiled), Some(schema)) = (&program.outcome, program.schema) else { continue };
-        // a file with errors may declare columns that were not taken in
-        if declared_in(context, &program.source).iter().any(|file| context.is_broken(file)) {
+        if context.is_partly_declared(program) {
             continue;
         }
         for (path, range) in assignments(&program.source.text) {
@@ -62,17 +62,6 @@ fn check(context: &Context<'_>) -> Vec<Diagnostic> {
         diagnostic
     })
     .collect()
-}
-
-/// The files that declare the columns of the rows that a program makes.
-fn declared_in<'a>(context: &Context<'a>, program: &VrlProgram) -> Vec<&'a str> {
-    let table = program.table.as_ref().and_then(|name| context.project.tables.get(name));
-    let source = program.log_source.as_ref().and_then(|name| context.project.log_sources.get(name));
-    let enrichment = program.enrichment.as_ref().and_then(|name| context.project.enrichment.get(name));
-    let mut files: Vec<&str> = table.into_iter().flat_map(|table| &table.files).map(String::as_str).collect();
-    files.extend(source.map(|source| source.file.as_str()));
-    files.extend(enrichment.map(|table| table.file.as_str()));
-    files
 }
 
 fn help(path: &str, schema: Option<&TableSchema>) -> String {

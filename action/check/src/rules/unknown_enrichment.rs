@@ -3,12 +3,17 @@
 use project::{Diagnostic, Span, rules};
 use transform::VrlDiagnostic;
 
-use crate::{context::Context, python::table_uses, rule::Rule};
+use crate::{
+    context::Context,
+    python::table_uses,
+    rule::{Rule, Standing},
+};
 
 /// Enrichment tables that are looked up exist.
 pub const RULE: Rule = Rule {
     id: rules::UNKNOWN_ENRICHMENT.id,
     level: rules::UNKNOWN_ENRICHMENT.level,
+    standing: Standing::Required,
     summary: rules::UNKNOWN_ENRICHMENT.about,
     why: "`from detection.enrichment import x` fails where there is no directory in `enrichment` with an enrichment.yml \
           of that name, and with it the whole detection. In VRL such a table is an error of the program.",

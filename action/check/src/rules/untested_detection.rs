@@ -2,12 +2,16 @@
 
 use project::{Diagnostic, project::Trigger};
 
-use crate::{context::Context, rule::Rule};
+use crate::{
+    context::Context,
+    rule::{Rule, Standing},
+};
 
 /// A detection has tests.
 pub const RULE: Rule = Rule {
     id: "untested-detection",
     level: project::Level::Warning,
+    standing: Standing::Adjustable,
     summary: "a detection has tests",
     why: "A detection that never fires looks exactly like one that has nothing to find. A test with one event that must \
           fire, and one that must not, proves that it reads the columns that the log source writes. `matano test` runs \

@@ -5,7 +5,7 @@ use project::Diagnostic;
 use super::unknown_enrichment;
 use crate::{
     context::Context,
-    rule::Rule,
+    rule::{Rule, Standing},
     vrl::{Advice, advice, placed},
 };
 
@@ -13,6 +13,7 @@ use crate::{
 pub const RULE: Rule = Rule {
     id: "vrl-compile",
     level: project::Level::Error,
+    standing: Standing::Required,
     summary: "VRL compiles",
     why: "A program that does not compile makes no rows: every record of its log source would be a reject. The message, \
           the places and the hints are those of the VRL compiler; it sees the record as matano gives it, without \

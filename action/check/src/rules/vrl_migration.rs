@@ -4,7 +4,7 @@ use project::Diagnostic;
 
 use crate::{
     context::Context,
-    rule::Rule,
+    rule::{Rule, Standing},
     vrl::{Advice, advice, placed},
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub const RULE: Rule = Rule {
     id: "vrl-migration",
     level: project::Level::Error,
+    standing: Standing::Required,
     summary: "VRL written for the original Matano compiles with the VRL of today",
     why: "Since the original, VRL has become stricter: some functions can no longer fail, so that `??` behind them is an \
           error; `to_unix_timestamp` now can; `set` and `|=` want to know that their argument is an object; arithmetic \

@@ -4,7 +4,7 @@ use project::Diagnostic;
 
 use crate::{
     context::{Context, is_managed},
-    rule::Rule,
+    rule::{Rule, Standing},
     vrl::placed,
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub const RULE: Rule = Rule {
     id: "vrl-warning",
     level: project::Level::Warning,
+    standing: Standing::Adjustable,
     summary: "VRL compiles without warnings",
     why: "The VRL compiler found something that has no effect or will stop working: a result that is not used, a `!` on a \
           function that cannot fail, a function that is going away.",

@@ -6,5 +6,6 @@ mod golden; // fixtures on disk and what is expected of them
 mod positions; // diagnostics inside VRL blocks and Python
 mod reference; // docs/rules.md
 mod rendering; // the terminal and JSON, on hostile input too
-mod rules; // every rule has a fixture that triggers it
+mod rules; // every rule has a fixture that breaks it
+mod settings; // what a project decides about rules
 mod twenty_mistakes; // one project with twenty of them

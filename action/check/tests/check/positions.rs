@@ -22,6 +22,8 @@ fn check(path: &str, text: &str, rule: &str, expected: &str) {
     assert_eq!(shown, [format!("{rule} {expected}")], "{found:#?}");
 }
 
+const DETECTION: &str = "name: d\ntables: [web]\nalert: {severity: low}\ntests:\n  - name: t\n    event: {message: a}\n    \
+                         fires: true\n  - name: u\n    event: {message: b}\n    fires: false\n";
 const SOURCE: &str = "log_sources/web/log_source.yml";
 
 #[test]
@@ -102,13 +104,10 @@ fn a_file_with_errors_has_no_errors_that_follow_from_them() {
             "name: web\nschema:\n  fields:\n    - {name: attempt, type: integer}\ntransform: |\n  .attempt = .json.n\n",
         ),
         ("enrichment/bad_ips/enrichment.yml", "name: bad_ips\nlookup_keys: [ip\n"),
-        (
-            "detections/d/detection.yml",
-            "name: d\ntables: [web]\ntests:\n  - name: t\n    event: {message: a}\n    fires: true\n",
-        ),
+        ("detections/d/detection.yml", DETECTION),
         (
             "detections/d/detect.py",
-            "from detection import enrichment\n\ndef detect(r):\n    return enrichment.bad_ips.get(r['a'])\n",
+            "from detection import enrichment\n\ndef detect(r):\n    return enrichment.bad_ips.get(r['message'])\n",
         ),
     ]
     .into_iter()
@@ -123,11 +122,11 @@ fn a_table_that_does_not_exist_is_said_once_however_it_is_asked_for() {
         let files: FileSet = [
             ("matano.config.yml", "target: embedded\n".to_owned()),
             (SOURCE, format!("name: web\ntransform: |\n  {vrl}\n")),
+            ("detections/d/detection.yml", DETECTION.to_owned()),
             (
-                "detections/d/detection.yml",
-                "name: d\ntables: [web]\ntests:\n  - name: t\n    event: {message: a}\n    fires: true\n".to_owned(),
+                "detections/d/detect.py",
+                format!("{python}\n\ndef detect(r):\n    return enrichment.tor.get(r['message'])\n"),
             ),
-            ("detections/d/detect.py", format!("{python}\n\ndef detect(r):\n    return enrichment.tor.get(r['a'])\n")),
         ]
         .into_iter()
         .collect();
@@ -147,10 +146,7 @@ fn a_mistake_in_python_is_at_its_place() {
     let files: FileSet = [
         ("matano.config.yml", "target: embedded\n"),
         (SOURCE, "name: web\n"),
-        (
-            "detections/d/detection.yml",
-            "name: d\ntables: [web]\ntests:\n  - name: t\n    event: {message: a}\n    fires: true\n",
-        ),
+        ("detections/d/detection.yml", DETECTION),
         ("detections/d/detect.py", python),
     ]
     .into_iter()

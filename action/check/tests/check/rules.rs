@@ -16,6 +16,19 @@ fn every_rule_has_a_fixture_that_triggers_it() {
 }
 
 #[test]
+fn every_rule_has_a_fixture_that_keeps_it() {
+    for rule in RULES.iter().filter(|rule| rule.id != SQL_QUERY.id) {
+        let folder = golden::fixtures().join("rules").join(rule.id);
+        if !folder.join(golden::MENDED).is_dir() {
+            continue;
+        }
+        let files = golden::mended(&folder);
+        let found = golden::check(&files);
+        assert!(found.iter().all(|diagnostic| diagnostic.rule != rule.id), "`{}`: {found:#?}", rule.id);
+    }
+}
+
+#[test]
 fn every_fixture_is_of_a_rule() {
     let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
     for entry in fs::read_dir(golden::fixtures().join("rules")).unwrap() {

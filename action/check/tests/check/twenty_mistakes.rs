@@ -51,7 +51,11 @@ const MENDED: &[(&str, &str)] = &[
     ("== \"192.0.2.1\" # mistake", "== \"192.0.2.1\": # mistake"),
     ("def title():", "def title(r):"),
     ("bad_ip # mistake", "bad_ips as bad_ip # mistake"),
-    ("tables: [web]\n\n", "tables: [web]\ntests: [{name: it fires, event: {source.ip: 192.0.2.1}}]\n"),
+    (
+        "alert: {severity: low}\n\n",
+        "alert: {severity: low}\ntests: [{name: it fires, event: {source.ip: 192.0.2.1}}, {name: it does not, event: \
+         {source.ip: 192.0.2.2}, fires: false}]\n",
+    ),
     ("schedule: every hour", "schedule: rate(1 hour)"),
 ];
 

@@ -13,6 +13,7 @@ use crate::{
 struct Entry {
     rule: &'static str,
     level: project::Level,
+    adjustable: bool,
     summary: &'static str,
     why: &'static str,
     bad: &'static str,
@@ -48,6 +49,6 @@ pub fn run(rule: Option<&str>, terminal: Terminal) -> Result<Outcome> {
 }
 
 fn entry(rule: &check::Rule) -> Entry {
-    let check::Rule { id, level, summary, why, bad, good, check: _ } = *rule;
-    Entry { rule: id, level, summary, why, bad, good }
+    let check::Rule { id, level, standing: _, summary, why, bad, good, check: _ } = *rule;
+    Entry { rule: id, level, adjustable: rule.is_adjustable(), summary, why, bad, good }
 }

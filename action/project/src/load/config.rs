@@ -4,14 +4,17 @@ use serde_json::Value;
 
 use super::Loader;
 use crate::{
-    diagnostic::Diagnostic,
-    project::{Aws, Config, Target},
+    diagnostic::{Diagnostic, Level},
+    project::{Aws, Config, RuleSetting, Target},
     rules,
-    spec::{ConfigSpec, FileKind, config::TargetSpec},
+    spec::{
+        ConfigSpec, FileKind,
+        config::{RuleLevelSpec, TargetSpec},
+    },
     yaml::Doc,
 };
 
-const FILE: &str = "matano.config.yml";
+const FILE: &str = Config::FILE;
 
 pub fn load(loader: &mut Loader<'_>) {
     let Some(bytes) = loader.files.get(FILE) else {
@@ -63,7 +66,18 @@ fn resolve(loader: &mut Loader<'_>, doc: &Doc, spec: ConfigSpec) -> Config {
     let directory = embedded.directory.filter(|path| local_path(loader, doc, "/embedded/directory", path));
     let warehouse = embedded.warehouse.filter(|path| path.starts_with("s3://") || !path.is_empty());
     let project_label = spec.project_label.filter(|label| label_is_good(loader, doc, label));
-    Config { target, directory: directory.unwrap_or(defaults.directory), warehouse, aws, project_label }
+    let rules = spec.check.unwrap_or_default().rules.unwrap_or_default();
+    let rules = rules.into_iter().map(|(id, level)| (id, setting(level))).collect();
+    Config { target, directory: directory.unwrap_or(defaults.directory), warehouse, aws, project_label, rules }
+}
+
+fn setting(level: RuleLevelSpec) -> RuleSetting {
+    match level {
+        RuleLevelSpec::Off => RuleSetting::Off,
+        RuleLevelSpec::Note => RuleSetting::Level(Level::Note),
+        RuleLevelSpec::Warning => RuleSetting::Level(Level::Warning),
+        RuleLevelSpec::Error => RuleSetting::Level(Level::Error),
+    }
 }
 
 fn account_and_region(

@@ -18,6 +18,8 @@ pub struct ConfigSpec {
     pub embedded: Option<EmbeddedSpec>,
     /// Settings of the target `aws`.
     pub aws: Option<AwsSpec>,
+    /// How much `matano check` makes of its rules in this project.
+    pub check: Option<CheckSpec>,
     /// Tells deployments in one account apart: 5 to 15 lower-case letters, digits and `-`, without the word `matano`.
     #[schemars(example = &"my-org-123")]
     pub project_label: Option<String>,
@@ -73,6 +75,30 @@ pub struct AwsSpec {
     /// Whether buckets get an S3 public access block. Switch it off only where an organization does it for you.
     #[schemars(extend("default" = true))]
     pub set_block_public_access: Option<bool>,
+}
+
+/// How much `matano check` makes of its rules in this project.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSpec {
+    /// The level of a rule, by its id. Rules without which nothing can be released cannot be changed.
+    #[schemars(extend("examples" = [{"untested-detection": "error"}]))]
+    pub rules: Option<BTreeMap<String, RuleLevelSpec>>,
+}
+
+/// How much breaking a rule matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "RuleLevel")]
+pub enum RuleLevelSpec {
+    /// Not at all: it is not told.
+    Off,
+    /// Worth knowing.
+    Note,
+    /// Probably not as meant.
+    Warning,
+    /// The project cannot be released like this.
+    Error,
 }
 
 fn account(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

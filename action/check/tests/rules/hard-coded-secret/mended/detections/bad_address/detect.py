@@ -1,0 +1,5 @@
+PASSWORD = "correct horse battery staple"
+
+
+def detect(r):
+    return r.deepget("source.ip") == "192.0.2.1"

@@ -1,0 +1,3 @@
+# matano: ignore[unknown-record-column]
+def detect(r):
+    return r.deepget("source.ip") == "192.0.2.1"
