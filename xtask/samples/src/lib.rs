@@ -15,12 +15,15 @@ mod flow;
 mod storage; // ... of S3, DynamoDB, keys and secrets
 mod story; // the attack // who talked to whom
 
+mod detections; // a detections repo
+
 mod object; // events in gzip, under the keys of AWS
 
 use std::path::Path;
 
 use anyhow::Result;
 
+pub use detections::{RepoOptions, write_repo};
 pub use object::Object;
 pub use story::Planted;
 

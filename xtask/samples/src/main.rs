@@ -1,15 +1,17 @@
-//! `samples DIRECTORY [--events N] [--objects N] [--flows N] [--hours N] [--seed N] [--quiet]`
+//! `samples DIRECTORY [--events N] [--objects N] [--flows N] [--hours N] [--seed N] [--quiet]`, or a detections repo with
+//! `samples DIRECTORY --detections N [--seed N]`
 
 use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use samples::{SampleOptions, Story};
+use samples::{RepoOptions, SampleOptions, Story};
 
-const USAGE: &str = "usage: samples DIRECTORY [--events N] [--objects N] [--flows N] [--hours N] [--seed N] [--quiet]";
+const USAGE: &str = "usage: samples DIRECTORY [--events N] [--objects N] [--flows N] [--hours N] [--seed N] [--quiet]
+       samples DIRECTORY --detections N [--seed N]";
 
 fn main() -> Result<()> {
     let mut options = SampleOptions::default();
-    let mut directory = None;
+    let (mut directory, mut detections) = (None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || -> Result<u64> {
@@ -18,6 +20,7 @@ fn main() -> Result<()> {
         };
         match argument.as_str() {
             "--events" => options.events = number()?,
+            "--detections" => detections = Some(usize::try_from(number()?)?),
             "--flows" => options.flows = number()?,
             "--seed" => options.seed = number()?,
             "--objects" => options.objects = u32::try_from(number()?)?,
@@ -28,6 +31,9 @@ fn main() -> Result<()> {
         }
     }
     let directory = directory.context(USAGE)?;
+    if let Some(detections) = detections {
+        return samples::write_repo(&directory, RepoOptions { seed: options.seed, detections });
+    }
     let manifest = samples::write(&directory, &options)?;
     let mut out = std::io::stdout().lock();
     writeln!(
