@@ -130,8 +130,36 @@ pub struct Init {
 /// `matano test`
 #[derive(Debug, Args)]
 pub struct Test {
+    /// The same as --filter
+    #[arg(value_name = "TEXT", conflicts_with = "filter", hide = true)]
+    pub text: Option<String>,
     /// Only tests whose `resource/test name` contains this
+    #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
+    /// Only what the changes of this branch touch, since it left REF [default: origin/HEAD, else main]
+    #[arg(long, value_name = "REF", num_args = 0..=1, default_missing_value = "")]
+    pub changed: Option<String>,
+    /// Run again what a change touches, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// Write the snapshots of tests with `expect: snapshot` anew, and nothing else
+    #[arg(long)]
+    pub update: bool,
+    /// Also run the tests of another checkout, such as the base of a pull request, and say which fire differently
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["changed", "watch", "update"])]
+    pub against: Option<PathBuf>,
+    /// Do not show detections the rows of other tests
+    #[arg(long)]
+    pub no_cross: bool,
+    /// Show which detections lack tests, and which ATT&CK techniques are covered
+    #[arg(long)]
+    pub coverage: bool,
+    /// Write the covered techniques as a layer for the ATT&CK Navigator
+    #[arg(long, value_name = "FILE")]
+    pub navigator: Option<PathBuf>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// How many run at a time [default: the processors]
     #[arg(long, short)]
     pub jobs: Option<usize>,

@@ -1,8 +1,10 @@
 //! The detections repo on disk: finding it, and reading it without leaving it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
@@ -14,7 +16,7 @@ use crate::exit::{environment, input};
 pub const CONFIG: &str = project::project::Config::FILE;
 
 /// The folders and files that belong to a project; nothing else is read.
-const ROOMS: [&str; 4] = ["log_sources", "detections", "enrichment", "integrations"];
+const ROOMS: [&str; 5] = ["log_sources", "detections", "enrichment", "integrations", "fixtures"];
 
 /// A file larger than this is a mistake: a log or a dump that was committed.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -58,6 +60,25 @@ pub fn read(root: PathBuf) -> Result<Workspace> {
         }
     }
     Ok(Workspace { root, files })
+}
+
+/// Size and time of change of the files that belong to a project. What cannot be looked at is left out: reading it tells.
+pub fn stamps(root: &Path) -> BTreeMap<String, (u64, Option<SystemTime>)> {
+    let mut out = BTreeMap::new();
+    let mut todo: Vec<PathBuf> = ROOMS.iter().map(|room| root.join(room)).chain([root.join(CONFIG)]).collect();
+    while let Some(path) = todo.pop() {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        if name.starts_with('.') || name == "__pycache__" {
+            continue;
+        }
+        if metadata.is_dir() {
+            todo.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        } else if let Some(relative) = path.strip_prefix(root).ok().and_then(Path::to_str) {
+            out.insert(relative.to_owned(), (metadata.len(), metadata.modified().ok()));
+        }
+    }
+    out
 }
 
 fn walk(root: &Path, directory: &Path, files: &mut FileSet) -> Result<()> {

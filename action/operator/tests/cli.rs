@@ -9,4 +9,5 @@ mod cli {
     pub mod processes; // two at once, and killed ones
     pub mod replay;
     pub mod repo; // a detections repo in a temporary directory // rejects again, after a fix
+    pub mod testing; // what tests can say, and what comes of it
 }

@@ -98,9 +98,10 @@ fn members(value: &Value) -> Vec<String> {
     out
 }
 
-/// A key without a value is a key that is not there; but a null in a test's rows says that nothing must be there.
+/// A key without a value is a key that is not there; but a null in a test's rows says that nothing must be there, and a
+/// null that stands in for something stands for None.
 fn drop_nulls(value: &mut Value) {
-    const KEPT: &[&str] = &["event", "events", "rows", "context"];
+    const KEPT: &[&str] = &["event", "events", "fixtures", "rows", "context", "messages", "attributes"];
     match value {
         Value::Object(map) => {
             map.retain(|_, value| !value.is_null());

@@ -48,11 +48,20 @@ struct Loader<'a> {
     unread: Vec<String>,
     /// Where each name was first used, by kind and name.
     named: BTreeMap<(&'static str, String), (String, Option<Span>)>,
+    /// Fixtures that were read, by path; `None` where one is broken.
+    fixtures: BTreeMap<String, Option<serde_json::Value>>,
 }
 
 impl<'a> Loader<'a> {
     fn new(files: &'a FileSet) -> Self {
-        Self { files, project: Project::default(), diagnostics: Vec::new(), unread: Vec::new(), named: BTreeMap::new() }
+        Self {
+            files,
+            project: Project::default(),
+            diagnostics: Vec::new(),
+            unread: Vec::new(),
+            named: BTreeMap::new(),
+            fixtures: BTreeMap::new(),
+        }
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

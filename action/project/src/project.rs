@@ -1,6 +1,11 @@
 //! What a project means: names resolved, layers merged, defaults applied. Made by [`crate::load`].
 
-use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+    ops::Range,
+    sync::Arc,
+};
 
 use model::{
     alert::{Severity, Window},
@@ -8,6 +13,7 @@ use model::{
     release::{AlertPolicy, Cadence, DestinationKind, ObjectMatch, Storage, WriteMode},
     schema::TableSchema,
     time::Timestamp,
+    worker::{CacheValue, StandIn},
 };
 use serde_json::{Map, Value};
 
@@ -217,6 +223,12 @@ pub struct Detection {
     pub tests: Vec<DetectionTest>,
 }
 
+/// The time of a test's events that have none: the same in every run.
+pub const FIXED_TIME: &str = "2026-01-01T00:00:00Z";
+
+/// Where the snapshots of a detection's tests lie, in its directory.
+pub const SNAPSHOTS: &str = "snapshots.json";
+
 impl Detection {
     /// The path within the project of one of its Python files.
     pub fn path_of(&self, python_file: &str) -> String {
@@ -329,8 +341,54 @@ pub struct DetectionTest {
     pub matches: Option<u64>,
     /// How many alerts must come of it.
     pub alerts: Option<u64>,
+    /// What must hold on the way, in the order of the events.
+    pub steps: Vec<Step>,
+    /// What stands in for what the detection uses.
+    pub mocks: Mocks,
+    /// Other detections that are meant to fire on the same events.
+    pub also_fires: BTreeSet<String>,
     /// What the alert must say.
-    pub expect: Expect,
+    pub expect: Expectation,
+}
+
+/// What must hold after some events of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where it stands.
+    pub span: Span,
+    /// Which events.
+    pub events: Range<usize>,
+    /// Whether the detection must fire on each of them.
+    pub fires: Option<bool>,
+    /// How many alerts there must be after the last of them.
+    pub alerts: Option<u64>,
+}
+
+/// What stands in for what a detection uses.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mocks {
+    /// The rows of enrichment tables.
+    pub enrichment: BTreeMap<EnrichmentName, Vec<Value>>,
+    /// What `remotecache` holds at the first event, by namespace and key.
+    pub remembered: BTreeMap<String, BTreeMap<String, CacheValue>>,
+    /// By dotted path; `detect` is the detection's own module.
+    pub attributes: BTreeMap<String, StandIn>,
+}
+
+impl Mocks {
+    /// Whether nothing stands in for anything.
+    pub fn is_empty(&self) -> bool {
+        self.enrichment.is_empty() && self.remembered.is_empty() && self.attributes.is_empty()
+    }
+}
+
+/// What an alert must say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expectation {
+    /// Part by part.
+    Parts(Box<Expect>),
+    /// All that it said when the snapshot was taken.
+    Snapshot,
 }
 
 /// What goes into a detection under test.
@@ -395,4 +453,8 @@ pub struct Expect {
     pub destinations: Option<Vec<DestinationName>>,
     /// What `alert_context` returns.
     pub context: Option<Value>,
+    /// Its false positives.
+    pub false_positives: Option<Vec<String>>,
+    /// What destinations hear: texts that must occur, or parts of the message; null where one hears nothing.
+    pub messages: Option<BTreeMap<DestinationName, Value>>,
 }

@@ -10,7 +10,11 @@ use model::{
     release::{Cadence, Partition, Release, Trigger, WriteMode},
     schema::FieldType,
 };
-use project::{FileSet, Project, load, lower, program::Kind, project::TestInput};
+use project::{
+    FileSet, Project, load, lower,
+    program::Kind,
+    project::{Expectation, TestInput},
+};
 
 fn project(files: &[(&str, &str)]) -> Project {
     let files: FileSet = [("matano.config.yml", "")].iter().chain(files).copied().collect();
@@ -296,7 +300,8 @@ fn tests_are_typed_and_their_fixtures_are_bytes() {
     assert_eq!(test.table.as_ref().map(TableName::as_str), Some("app"));
     assert_eq!(test.rows.as_ref().unwrap()[0], serde_json::json!({"message": "hi", "user": null}));
     let [fires, raw] = project.detections["a"].tests.as_slice() else { panic!() };
-    assert!(fires.fires && fires.expect.severity == Some(Severity::Info));
+    let Expectation::Parts(expect) = &fires.expect else { panic!() };
+    assert!(fires.fires && expect.severity == Some(Severity::Info));
     assert!(matches!(&fires.input, TestInput::Events { events, .. } if events[0]["source"]["ip"].is_null()));
     assert!(!raw.fires && matches!(&raw.input, TestInput::Raw { raw, .. } if raw.bytes == b"hi"));
     let query = &project.detections["b"].tests[0];

@@ -42,11 +42,27 @@ pub struct FileOptions {
     pub row_group_bytes: usize,
     /// Bloom filters are written where the first row group has as many rows; in smaller ones they cost more than they save.
     pub bloom_filter_rows: usize,
+    /// How rows lie within a row group.
+    pub order: RowOrder,
+}
+
+/// How rows lie within a row group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOrder {
+    /// By `ts`, so that a stretch of time is found in few pages.
+    ByTime,
+    /// As they were written, so that a row can be found again by its number.
+    AsGiven,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { row_group_rows: 512 * 1024, row_group_bytes: 64 << 20, bloom_filter_rows: 16 * 1024 }
+        Self {
+            row_group_rows: 512 * 1024,
+            row_group_bytes: 64 << 20,
+            bloom_filter_rows: 16 * 1024,
+            order: RowOrder::ByTime,
+        }
     }
 }
 
@@ -189,7 +205,10 @@ impl FileWriter {
             let range = self.ts_range.get_or_insert((first, last));
             *range = (range.0.min(first), range.1.max(last));
         }
-        sorted_by_time(batch)
+        match self.options.order {
+            RowOrder::ByTime => sorted_by_time(batch),
+            RowOrder::AsGiven => Ok(batch),
+        }
     }
 
     fn open(&self, first_rows: usize) -> Result<ArrowWriter<BufWriter<File>>, ColumnsError> {
@@ -248,6 +267,7 @@ fn properties(schema: &SchemaRef, options: &FileOptions, first_rows: usize) -> W
             .is_ok_and(|field| matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)))
     });
     let sorting = time
+        .filter(|_| options.order == RowOrder::ByTime)
         .and_then(|index| i32::try_from(index).ok())
         .map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
     let mut builder = WriterProperties::builder()

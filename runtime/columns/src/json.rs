@@ -8,10 +8,7 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use chrono::{NaiveDate, TimeDelta};
-use model::{
-    schema::{Field, FieldType, TableSchema},
-    time::Timestamp,
-};
+use model::{schema::TableSchema, time::Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{ColumnsError, Misfit, RowBuilder, values::Json};
@@ -20,46 +17,10 @@ use crate::{ColumnsError, Misfit, RowBuilder, values::Json};
 pub fn json_rows(schema: &TableSchema, rows: &[Value]) -> Result<(RecordBatch, Vec<Misfit>), ColumnsError> {
     let mut builder = RowBuilder::new(schema, None);
     for row in rows {
-        builder.push_event::<Json>(&nest(row, &schema.fields));
+        builder.push_event::<Json>(&schema.nest(row));
         builder.end_row();
     }
     Ok((builder.finish()?, builder.take_misfits()))
-}
-
-/// Dotted names as nested objects, where a struct column is meant. Free-form objects keep their keys.
-fn nest(row: &Value, fields: &[Field]) -> Value {
-    let Value::Object(members) = row else { return row.clone() };
-    let mut out = Map::new();
-    for (name, value) in members {
-        let exact = fields.iter().any(|field| &field.name == name);
-        match name.split_once('.') {
-            Some((parent, rest)) if !exact => {
-                let inner = Value::Object(Map::from_iter([(rest.to_owned(), value.clone())]));
-                put(&mut out, parent, &inner, fields);
-            }
-            Some(_) | None => put(&mut out, name, value, fields),
-        }
-    }
-    Value::Object(out)
-}
-
-fn put(out: &mut Map<String, Value>, name: &str, value: &Value, fields: &[Field]) {
-    let value = match fields.iter().find(|field| field.name == name).map(|field| &field.kind) {
-        Some(FieldType::Struct(members)) => nest(value, members),
-        Some(_) | None => value.clone(),
-    };
-    merge(out.entry(name).or_insert(Value::Null), value);
-}
-
-fn merge(into: &mut Value, value: Value) {
-    match (into, value) {
-        (Value::Object(have), Value::Object(more)) => {
-            for (name, value) in more {
-                merge(have.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (have, value) => *have = value,
-    }
 }
 
 /// One row as a nested JSON object: nulls and structs of nothing but nulls are left out, times are RFC 3339.

@@ -22,6 +22,13 @@ use crate::{
 /// A table that detections look values up in: `from detection.enrichment import tor_exits`.
 #[pyclass(frozen)]
 pub struct EnrichmentTable {
+    name: String,
+    /// Replaced while a test has rows of its own.
+    content: Mutex<Arc<Content>>,
+}
+
+/// A table's rows.
+pub struct Content {
     load: LoadEnrichment,
     rows: OnceLock<Vec<Arc<Window>>>,
     /// By lookup key: the last row of each value.
@@ -31,19 +38,36 @@ pub struct EnrichmentTable {
 impl EnrichmentTable {
     /// Reads nothing yet.
     pub fn new(load: LoadEnrichment) -> Self {
-        Self { load, rows: OnceLock::new(), indexes: Mutex::default() }
+        Self { name: load.name.clone(), content: Mutex::new(Arc::new(Content::new(load))) }
+    }
+
+    /// The rows there are.
+    pub fn content(&self) -> Arc<Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts rows in place of those there are, for everyone who has imported the table.
+    pub fn replace(&self, content: Arc<Content>) {
+        *self.content.lock().unwrap_or_else(PoisonError::into_inner) = content;
     }
 
     /// The table of this name among those there are.
     pub fn find(tables: &[Py<Self>], name: &str) -> PyResult<Py<Self>> {
-        Python::attach(|py| match tables.iter().find(|table| table.get().load.name == name) {
+        Python::attach(|py| match tables.iter().find(|table| table.get().name == name) {
             Some(table) => Ok(table.clone_ref(py)),
             None => {
-                let names: Vec<&str> = tables.iter().map(|table| table.get().load.name.as_str()).collect();
+                let names: Vec<&str> = tables.iter().map(|table| table.get().name.as_str()).collect();
                 let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 Err(PyImportError::new_err(format!("there is no enrichment table `{name}`; there are: {names}")))
             }
         })
+    }
+}
+
+impl Content {
+    /// Reads nothing yet.
+    pub fn new(load: LoadEnrichment) -> Self {
+        Self { load, rows: OnceLock::new(), indexes: Mutex::default() }
     }
 
     fn windows(&self) -> PyResult<&Vec<Arc<Window>>> {
@@ -117,21 +141,22 @@ impl EnrichmentTable {
         value: &Bound<'py, PyAny>,
         lookup_key: Option<&str>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let key = self.key(lookup_key)?;
+        let content = self.content();
+        let key = content.key(lookup_key)?;
         if value.is_none() {
             return Ok(None);
         }
-        let index = self.index(py, key)?;
+        let index = content.index(py, key)?;
         let found = match value.cast::<PyString>() {
             Ok(text) => index.get(&*text.to_string_lossy()),
             Err(_) => index.get(&*value.str()?.to_string_lossy()),
         };
         let Some(row) = found.and_then(|row| usize::try_from(*row).ok()) else { return Ok(None) };
-        let window = &self.windows()?[row / WINDOW];
+        let window = &content.windows()?[row / WINDOW];
         Shown::new(py, window, row % WINDOW)?.record.call_method0("to_dict").map(Some)
     }
 
     fn __repr__(&self) -> String {
-        format!("<enrichment table {}>", self.load.name)
+        format!("<enrichment table {}>", self.name)
     }
 }

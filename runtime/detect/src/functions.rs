@@ -88,6 +88,31 @@ impl<'a, 'py> Caller<'a, 'py> {
         }
     }
 
+    /// Failures from here on are told in full again: they are somebody else's.
+    pub fn forget_failures(&mut self) {
+        self.before = self.before.saturating_add(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
+        self.known.clear();
+    }
+
+    /// Puts stand-ins in place of attributes; `Err` is a failure that has been reported.
+    pub fn stand_in(&mut self, site: Site, attributes: &[(String, String)]) -> Result<Result<(), FailureKind>, Stop> {
+        let row = site.row.unwrap_or(0);
+        // within a call, so that the detection's own modules are found
+        self.worker.progress.begin(row, site.detection, site.function);
+        let result = self.host.call_method1(intern!(self.py, "stand_in"), (site.detection, attributes.to_vec()));
+        self.forget_modules(site.detection);
+        self.worker.progress.end();
+        match result {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => self.raised(site, &error).map(Err),
+        }
+    }
+
+    /// Puts back what stand-ins stood in for.
+    pub fn stand_back(&self) -> Result<(), Stop> {
+        Ok(self.host.call_method0(intern!(self.py, "stand_back")).map(drop)?)
+    }
+
     /// Reports what a function should not have returned.
     pub fn wrong_output(&mut self, site: Site, function: &Bound<'py, PyAny>, message: &str) -> Result<(), Stop> {
         let kind = FailureKind::Output;

@@ -32,6 +32,8 @@ mod fired; // what a detection says about a row it fired on
 
 mod run; // every row to every detection
 
+mod attempt; // a few rows to one detection, with stand-ins for what it uses
+
 mod worker; // orders in, reports out
 
 pub use error::FileError;

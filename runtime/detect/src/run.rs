@@ -67,7 +67,7 @@ impl<'py> Rows<'_, 'py> {
         Ok(file.touched())
     }
 
-    fn show(&mut self, at: usize, row: u64, shown: &Shown<'py>, without: &[Function]) -> Result<(), Stop> {
+    pub(crate) fn show(&mut self, at: usize, row: u64, shown: &Shown<'py>, without: &[Function]) -> Result<(), Stop> {
         let Runner { detection, functions, .. } = self.runners[at];
         let py = self.caller.py;
         let strikes = match functions.get(py, Function::Detect) {

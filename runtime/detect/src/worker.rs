@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::worker::{CacheAnswer, CacheRequest, Failure, Load, Order, Report, Run};
+use model::worker::{CacheAnswer, CacheRequest, Failure, Load, Order, Report, Run, Try};
 use pyo3::{
     buffer::PyBuffer,
     exceptions::{PyOSError, PyRuntimeError, PyValueError},
@@ -18,6 +18,7 @@ use pyo3::{
 };
 
 use crate::{
+    attempt,
     clock::Clock,
     enrichment::EnrichmentTable,
     error::FileError,
@@ -85,6 +86,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
+    /// An enrichment table.
+    pub(crate) fn enrichment(&self, name: &str) -> PyResult<Py<EnrichmentTable>> {
+        EnrichmentTable::find(&lock(&self.tables), name)
+    }
+
     /// The detection to leave out, where the run takes too long.
     pub(crate) fn take_slowest(&self, now: Instant) -> Option<u32> {
         lock(&self.clock).slowest(now)
@@ -137,7 +143,7 @@ impl Worker {
 
     /// An enrichment table.
     fn table(&self, name: &str) -> PyResult<Py<EnrichmentTable>> {
-        EnrichmentTable::find(&lock(&self.tables), name)
+        self.enrichment(name)
     }
 
     /// Asks the host's cache, in JSON.
@@ -152,7 +158,7 @@ impl Worker {
             Some(Order::Cache(answer @ (CacheAnswer::Value(_) | CacheAnswer::Failed(_)))) => {
                 serde_json::to_string(&answer).map_err(|error| PyRuntimeError::new_err(error.to_string()))
             }
-            Some(Order::Load(_) | Order::Import(_) | Order::Run(_) | Order::Read(_)) | None => {
+            Some(Order::Load(_) | Order::Import(_) | Order::Run(_) | Order::Try(_) | Order::Read(_)) | None => {
                 Err(PyRuntimeError::new_err("the cache did not answer"))
             }
         }
@@ -173,6 +179,7 @@ impl Session<'_, '_> {
             Order::Load(load) => self.load(load).map(|()| Vec::new()),
             Order::Import(detections) => self.timed(|session| session.import(&detections)).map(|_| Vec::new()),
             Order::Run(run) => self.timed(|session| session.run(&run)),
+            Order::Try(order) => self.timed(|session| session.attempt(&order)),
             Order::Read(order) => read(self.worker, &order).map(|()| Vec::new()),
             Order::Cache(_) => Err(Stop::Worker(PyRuntimeError::new_err("an answer that nobody asked for"))),
         }
@@ -235,9 +242,22 @@ impl Session<'_, '_> {
             Some(Ok(functions)) => Some(Runner { detection: *detection, functions, strikes: *strikes }),
             Some(Err(_)) | None => None,
         });
-        let context_bytes =
-            self.load.as_ref().map_or(0, |load| usize::try_from(load.output_bytes).unwrap_or(usize::MAX));
         let caller = Caller::new(self.worker, self.host, failures);
-        Rows { worker: self.worker, caller, runners: runners.collect(), context_bytes }.run(run)
+        Rows { worker: self.worker, caller, runners: runners.collect(), context_bytes: self.context_bytes() }.run(run)
+    }
+
+    fn attempt(&mut self, order: &Try) -> Result<Vec<String>, Stop> {
+        let mut detections: Vec<u32> = order.attempts.iter().map(|attempt| attempt.detection).collect();
+        detections.sort_unstable();
+        detections.dedup();
+        let failures = self.import(&detections)?;
+        let caller = Caller::new(self.worker, self.host, failures);
+        let context_bytes = self.context_bytes();
+        let rows = Rows { worker: self.worker, caller, runners: Vec::new(), context_bytes };
+        attempt::run(rows, order, |detection| self.loaded.get(&detection).and_then(|loaded| loaded.as_ref().ok()))
+    }
+
+    fn context_bytes(&self) -> usize {
+        self.load.as_ref().map_or(0, |load| usize::try_from(load.output_bytes).unwrap_or(usize::MAX))
     }
 }

@@ -19,7 +19,7 @@ mod trial;
 mod written; // answers as text // a release without a target
 
 pub use columns::Misfit;
-pub use detections::{DetectionFailure, Evaluated};
+pub use detections::{Attempted, DetectionFailure, Evaluated, Evaluation, Found, Printed, Rehearsed, SweptFailure};
 pub use error::EmbeddedError;
 pub use flow::{Clock, Session};
 pub use lake_writer::Flush;
@@ -33,4 +33,4 @@ pub use store::{
     ledger::Counts,
 };
 pub use target::{Embedded, Options};
-pub use trial::{Transformed, Trial};
+pub use trial::{Rehearsal, Remembered, Transformed, Trial, TrialAlert, TrialAttempt, TrialRows};

@@ -2,16 +2,22 @@
 //!
 //! Start at [`Trial`]. Nothing is kept: everything happens in a temporary directory.
 
+mod rehearsal; // rows of tests past detections
+mod told; // matches as the alerts that would be sent
+
 use std::{
     collections::{BTreeMap, HashMap},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use columns::{FileOptions, FileStats, FileWriter, Misfit, Projection};
 use datafusion::arrow::{array::RecordBatch, compute::concat_batches, datatypes::SchemaRef};
-use detections::{DetectReport, Evaluation, Host, HostConfig};
+use detections::{DetectReport, Host, HostConfig};
 use model::{
     digest::Digest,
     name::{DetectionName, LogSourceName, TableName},
@@ -27,11 +33,16 @@ use transform::{EnrichmentTables, Hints, SourceTransform};
 
 use crate::{EmbeddedError, schedule::Stretch, sql};
 
+pub use rehearsal::{Rehearsal, Remembered, TrialAttempt, TrialRows};
+pub use told::TrialAlert;
+
 /// A release on trial.
 pub struct Trial {
     bundle: Bundle,
     enrichment: EnrichmentTables,
     host: Option<Host>,
+    /// Compiled when they are first needed, and kept.
+    sources: Mutex<BTreeMap<LogSourceName, Arc<SourceTransform>>>,
     scratch: TempDir,
     next: AtomicU64,
 }
@@ -55,7 +66,8 @@ impl Trial {
             bundle.release.detections.values().any(|detection| matches!(detection.trigger, Trigger::Scheduled(_)));
         let host = if with_code || scheduled { Some(start_host(&bundle, python, module, workers)?) } else { None };
         let enrichment = EnrichmentTables::of_bundle(&bundle)?;
-        Ok(Self { bundle, enrichment, host, scratch, next: AtomicU64::new(0) })
+        let sources = Mutex::default();
+        Ok(Self { bundle, enrichment, host, sources, scratch, next: AtomicU64::new(0) })
     }
 
     /// Runs the content of one object through its log source.
@@ -72,7 +84,7 @@ impl Trial {
             version: Digest::of(bytes).to_string(),
             size: bytes.len() as u64,
         };
-        let program = SourceTransform::compile(&self.bundle, source, &BTreeMap::new(), &self.enrichment)?;
+        let program = self.source(source)?;
         let directory = self.directory()?;
         let hints = Hints { key: object.key.clone(), content_encoding: None, content_type: None };
         let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
@@ -100,18 +112,15 @@ impl Trial {
         Ok(Transformed { rows, rejects })
     }
 
-    /// Shows rows to one detection. Values that do not fit their column are returned, for they are a mistake of the test.
-    pub fn detect(
-        &self,
-        detection: &DetectionName,
-        table: &TableName,
-        rows: &[Value],
-    ) -> Result<(Evaluation, Vec<Misfit>), EmbeddedError> {
-        let schema = self.schema(table)?;
-        let (batch, misfits) = columns::json_rows(&schema, rows)?;
-        let path = self.write(batch)?;
-        let host = self.host.as_ref().ok_or(EmbeddedError::NothingDeployed)?;
-        Ok((host.evaluate(detection, table, &path)?, misfits))
+    fn source(&self, name: &LogSourceName) -> Result<Arc<SourceTransform>, EmbeddedError> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.get(name) {
+            return Ok(source.clone());
+        }
+        let compiled = SourceTransform::compile(&self.bundle, name, &BTreeMap::new(), &self.enrichment)?;
+        let source = Arc::new(compiled);
+        sources.insert(name.clone(), source.clone());
+        Ok(source)
     }
 
     /// Runs a scheduled detection over tables held in memory, for one window.
@@ -125,7 +134,9 @@ impl Trial {
         let Trigger::Scheduled(schedule) = &found.trigger else { return Err(EmbeddedError::NothingDeployed) };
         let query = self.bundle.text(schedule.query).unwrap_or_default();
         let (mut fixtures, mut misfits) = (Vec::new(), Vec::new());
-        for name in self.all_tables() {
+        // SQL reads no table that it does not name
+        let words = query.to_lowercase();
+        for name in self.all_tables().into_iter().filter(|name| words.contains(&name.as_str().to_lowercase())) {
             let rows = tables.get(&name).map_or(&[][..], Vec::as_slice);
             let (batch, wrong) = columns::json_rows(&self.schema(&name)?, rows)?;
             misfits.extend(wrong);

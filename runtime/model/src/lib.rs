@@ -8,6 +8,7 @@ pub mod delivery; // which alert goes to which destination
 pub mod digest; // same content, same id
 pub mod ecs; // the Elastic Common Schema
 pub mod name; // what things are called, checked once
+pub mod nested; // rows as people write them
 pub mod object; // raw objects, records, rejects
 pub mod release; // the compiled form of a project
 pub mod schema; // a table's columns as data; union and difference

@@ -4,6 +4,8 @@
 //! another process with other people's code in it: the host believes nothing it says beyond these types, and looks for the
 //! next frame after bytes that are none.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -39,6 +41,8 @@ pub enum Order {
     Import(Vec<u32>),
     /// Show rows to detections.
     Run(Run),
+    /// Show stretches of rows, each to one detection alone.
+    Try(Try),
     /// Give rows as JSON.
     Read(Read),
     /// The answer to [`Report::Cache`].
@@ -107,6 +111,61 @@ pub struct Run {
 
 /// A detection stopped this often in one file is left out for the rest of the file.
 pub const STRIKES: u32 = 2;
+
+/// Stretches of rows, each for one detection alone: tests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Try {
+    /// A Parquet file.
+    pub file: String,
+    /// One after the other.
+    pub attempts: Vec<TryRows>,
+}
+
+/// A stretch of rows for one detection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TryRows {
+    /// What [`Report::Tried`] calls it.
+    pub number: u32,
+    /// The detection, by its place in [`Load::detections`].
+    pub detection: u32,
+    /// The first row.
+    pub first: u64,
+    /// The row after the last.
+    pub end: u64,
+    /// What stands in for what the detection uses.
+    #[serde(default)]
+    pub stand_ins: StandIns,
+}
+
+/// What stands in, for a while, for what a detection uses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StandIns {
+    /// By dotted path: `json.loads`, or `detect.now` for the detection's own module.
+    pub attributes: BTreeMap<String, StandIn>,
+    /// In place of the tables of the same names.
+    pub enrichment: Vec<LoadEnrichment>,
+}
+
+impl StandIns {
+    /// Whether nothing stands in for anything.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.enrichment.is_empty()
+    }
+}
+
+/// What stands in for an attribute of a module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StandIn {
+    /// This value.
+    Value(Value),
+    /// A function that returns this value, each time a copy of its own.
+    Returns(Value),
+    /// A function that returns this time, an RFC 3339 text, as an aware `datetime`.
+    ReturnsTime(String),
+    /// A function that raises an exception: `ValueError`, or `ValueError: what it says`.
+    Raises(String),
+}
 
 /// Rows as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +271,13 @@ pub enum Report {
         row: u64,
         /// Why.
         reason: SkipReason,
+    },
+    /// An attempt of [`Try`] is over.
+    Tried {
+        /// Its [`TryRows::number`].
+        attempt: u32,
+        /// How long it took, in microseconds.
+        micros: u64,
     },
     /// A detection printed something.
     Printed {

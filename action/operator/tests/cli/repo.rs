@@ -69,7 +69,7 @@ impl Repo {
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_matano"));
         let module = std::env::current_exe().unwrap().parent().unwrap().join("libdetect.so");
         command

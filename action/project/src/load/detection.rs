@@ -36,7 +36,7 @@ pub fn load(loader: &mut Loader<'_>) {
 }
 
 fn resolve(loader: &mut Loader<'_>, directory: &str, doc: &Doc, mut spec: DetectionSpec) -> Option<Detection> {
-    let written = std::mem::take(&mut spec.tests);
+    let written = (std::mem::take(&mut spec.tests), std::mem::take(&mut spec.fixtures));
     let name = spec.name.take()?;
     let name = loader.name(doc, "/name", DetectionName::parse(&name))?;
     if !loader.claim("detection", name.as_str(), doc, "/name") {
@@ -72,7 +72,7 @@ fn resolve(loader: &mut Loader<'_>, directory: &str, doc: &Doc, mut spec: Detect
         tests: Vec::new(),
     };
     detection.references.dedup();
-    detection.tests = tests::of_detection(loader, &detection, doc, written);
+    detection.tests = tests::of_detection(loader, &detection, doc, written.0, &written.1);
     Some(detection)
 }
 

@@ -69,6 +69,7 @@ pub fn check(loader: &mut Loader<'_>) {
     overlapping_sources(loader);
     lookups_in_vrl(loader);
     lookups_in_python(loader);
+    super::tests::also_fires(loader);
 }
 
 /// Two log sources that can both claim one object.

@@ -1,8 +1,10 @@
 //! detections/<dir>/detection.yml
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use model::alert::Severity;
 
@@ -47,6 +49,9 @@ pub struct DetectionSpec {
     pub lateness: Option<DurationSpec>,
     /// SQL over the lake; each row it returns is a match. `:start` and `:end` are the bounds of the window.
     pub query: Option<String>,
+    /// Events by name, for tests: column names, nested or dotted.
+    #[serde(default)]
+    pub fixtures: BTreeMap<String, Map<String, Value>>,
     /// Events and whether the detection must fire. `matano test` runs them.
     #[serde(default)]
     pub tests: Vec<DetectionTestSpec>,

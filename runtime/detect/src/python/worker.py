@@ -3,11 +3,15 @@
 Rust runs the loop over rows and calls the functions below; see `serve`.
 """
 
+import builtins
+import copy
+import datetime
 import faulthandler
 import importlib
 import importlib.machinery
 import importlib.util
 import io
+import json
 import mmap
 import os
 import resource
@@ -142,6 +146,8 @@ class OwnModules:
 
     def forget(self, detection):
         """Takes the modules found since out of `sys.modules`, and keeps them for their detection."""
+        if not self.found:
+            return
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] in self.found and not _is_native(module):
                 detection.modules[name] = module
@@ -179,10 +185,12 @@ class Detection:
         self.needs_detect = needs_detect
         self.modules = {}
 
+    def module(self):
+        return importlib.import_module(f"detections.{self.package}.detect")
+
     def load(self, names):
         """Imports `detect.py` and returns the functions called `names` that it defines, or None for each."""
-        importlib.invalidate_caches()
-        module = importlib.import_module(f"detections.{self.package}.detect")
+        module = self.module()
         functions = [getattr(module, name, None) for name in names]
         for name, function in zip(names, functions):
             if function is not None and not callable(function):
@@ -205,6 +213,7 @@ class Host:
         self.printed = Printed(worker)
         self.modules = OwnModules(self)
         self.detections = []
+        self.stood_in = []
 
     def load(self, detections, output_bytes):
         self.printed.limit = output_bytes
@@ -212,6 +221,8 @@ class Host:
         package = types.ModuleType("detections", "The detections of the release.")
         package.__path__ = [os.path.dirname(self.detections[0].directory)] if self.detections else []
         sys.modules["detections"] = package
+        # what was written for this release is not known to any finder yet
+        importlib.invalidate_caches()
 
     def current(self):
         index = self.worker.current()
@@ -222,6 +233,24 @@ class Host:
 
     def functions(self, index, names):
         return self.detections[index].load(names)
+
+    def stand_in(self, index, attributes):
+        """Puts something else in place of attributes, given as (dotted path, JSON of what stands in)."""
+        for path, stand_in in attributes:
+            owner, name = _owner(self.detections[index], path)
+            had = name in vars(owner) if hasattr(owner, "__dict__") else True
+            before = getattr(owner, name)
+            setattr(owner, name, _stand_in(LOADS(stand_in)))
+            self.stood_in.append((owner, name, had, before))
+
+    def stand_back(self):
+        """Puts back what was there, the last first."""
+        while self.stood_in:
+            owner, name, had, before = self.stood_in.pop()
+            if had:
+                setattr(owner, name, before)
+            else:
+                delattr(owner, name)
 
     def take_printed(self):
         return self.printed.take()
@@ -269,6 +298,53 @@ class Host:
         if file is None:
             return (None, None)
         return (f"detections/{self.detections[index].name}/{file}", code.co_firstlineno)
+
+
+# as they are before a test puts something else in their place
+LOADS = json.loads
+DEEPCOPY = copy.deepcopy
+DATETIME = datetime.datetime
+
+
+def _owner(detection, path):
+    """The object that has the attribute at a dotted path, and the attribute's name. `detect` is the detection's own."""
+    first, *rest = path.split(".")
+    at = detection.module() if first == "detect" else importlib.import_module(first)
+    for place, name in enumerate(rest[:-1], 1):
+        if not hasattr(at, name) and isinstance(at, types.ModuleType):
+            importlib.import_module(".".join([first, *rest[:place]]))
+        at = getattr(at, name)
+    if not rest or not hasattr(at, rest[-1]):
+        raise AttributeError(f"nothing can stand in for `{path}`: there is no such attribute")
+    return at, rest[-1]
+
+
+def _stand_in(what):
+    """What `{"value": ...}`, `{"returns": ...}`, `{"returns_time": ...}` or `{"raises": ...}` means."""
+    ((kind, content),) = what.items()
+    if kind == "value":
+        return content
+    if kind == "returns":
+        return lambda *arguments, **named: DEEPCOPY(content)
+    if kind == "returns_time":
+        time = DATETIME.fromisoformat(content)
+        return lambda *arguments, **named: time
+    error = _exception(content)
+
+    def fail(*arguments, **named):
+        raise error
+
+    return fail
+
+
+def _exception(text):
+    path, _, message = text.partition(":")
+    *module, name = path.strip().split(".")
+    owner = importlib.import_module(".".join(module)) if module else builtins
+    kind = getattr(owner, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        raise TypeError(f"`{path.strip()}` is no exception that could be raised")
+    return kind(message.strip()) if message.strip() else kind()
 
 
 def _message(error):

@@ -29,8 +29,13 @@ pub fn answer(access: Option<&CacheAccess>, request: CacheRequest) -> CacheAnswe
     let Some(access) = access else {
         return CacheAnswer::Failed("there is no remote cache here".to_owned());
     };
+    answer_at(access, request, (access.now)())
+}
+
+/// The same, at a time that is given.
+pub fn answer_at(access: &CacheAccess, request: CacheRequest, now: Timestamp) -> CacheAnswer {
     let CacheRequest { namespace, key, ttl_seconds, operation } = request;
-    let (at, now) = (CacheKey { namespace, key }, (access.now)());
+    let at = CacheKey { namespace, key };
     let cache = &access.cache;
     let result = access.runtime.block_on(async {
         Ok(match operation {

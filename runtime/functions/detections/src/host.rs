@@ -104,7 +104,7 @@ impl Host {
         Ok(())
     }
 
-    fn loaded(&self) -> Result<Arc<Loaded>, HostError> {
+    pub(crate) fn loaded(&self) -> Result<Arc<Loaded>, HostError> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone();
         loaded.ok_or_else(|| HostError::Release("none is loaded".to_owned()))
     }

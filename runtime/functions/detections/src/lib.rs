@@ -32,8 +32,11 @@ mod report; // what came of some files
 
 mod summary; // what workers found, folded into that
 
+mod attempt; // tests: a few rows to one detection, every row to every detection
+
 mod host; // all of it
 
+pub use attempt::{Attempt, Attempted, Found, Rehearsal, RehearsalTable, Rehearsed, SweptFailure};
 pub use cache::CacheAccess;
 pub use error::HostError;
 pub use failure::DetectionFailure;

@@ -129,6 +129,11 @@ impl Loaded {
         place.and_then(|place| u32::try_from(place).ok()).ok_or_else(|| HostError::NotLoaded(name.clone()))
     }
 
+    /// The places of all detections.
+    pub fn places_by_name(&self) -> BTreeMap<&DetectionName, u32> {
+        self.detections.iter().map(|detection| &detection.name).zip(0..).collect()
+    }
+
     /// Detections with code, in order.
     pub fn with_code(&self) -> Vec<u32> {
         self.places(|detection| match detection.trigger {

@@ -177,7 +177,8 @@ impl Worker {
         }
     }
 
-    fn progress(&self) -> Progress {
+    /// The call that is going on, or went on last.
+    pub fn progress(&self) -> Progress {
         let mut bytes = [0; Progress::BYTES];
         match self.progress.read_exact_at(&mut bytes, 0) {
             Ok(()) => Progress::decode(&bytes),

@@ -4,7 +4,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use model::worker::{Failure, Function, Match, Order, Read, ReadColumns, Report, Run, STRIKES};
+use model::worker::{
+    CacheAnswer, CacheRequest, Failure, Function, Match, Order, Progress, Read, ReadColumns, Report, Run, STRIKES,
+};
 use serde_json::Value;
 use tracing::warn;
 
@@ -68,16 +70,34 @@ pub struct Findings {
     pub printed: Vec<(u32, String, u64)>,
     /// Rows as JSON: all of those that were fired on, and what identifies those that failed.
     pub rows: BTreeMap<u64, Value>,
+    /// Attempts that are over.
+    pub tried: Vec<Tried>,
     /// Columns that were decoded.
     pub columns: Vec<String>,
     /// Why the file can't be read.
     pub unreadable: Option<String>,
 }
 
+/// An attempt that is over.
+#[derive(Debug)]
+pub struct Tried {
+    /// Its number.
+    pub attempt: u32,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+    /// What was printed meanwhile, and how many bytes more.
+    pub printed: Vec<(u32, String, u64)>,
+}
+
+/// Answers what detections ask `remotecache`, given which call is going on.
+pub type Answer<'a> = &'a (dyn Fn(Progress, CacheRequest) -> CacheAnswer + Sync);
+
 /// A place for a worker, which is there when it is needed.
 pub struct Seat<'a> {
     loaded: &'a Loaded,
     worker: Option<Worker>,
+    /// In place of the host's own cache.
+    answer: Option<Answer<'a>>,
 }
 
 impl Drop for Seat<'_> {
@@ -91,7 +111,12 @@ impl Drop for Seat<'_> {
 impl<'a> Seat<'a> {
     /// An empty one.
     pub fn new(loaded: &'a Loaded) -> Self {
-        Self { loaded, worker: None }
+        Self { loaded, worker: None, answer: None }
+    }
+
+    /// An empty one, whose detections remember elsewhere.
+    pub fn with_cache(loaded: &'a Loaded, answer: Answer<'a>) -> Self {
+        Self { loaded, worker: None, answer: Some(answer) }
     }
 
     fn worker(&mut self) -> Result<&mut Worker, HostError> {
@@ -103,7 +128,7 @@ impl<'a> Seat<'a> {
     }
 
     /// The call that a worker died of. Detections can write where it stands, so it is looked at twice.
-    fn blamed(&self, end: &End) -> Option<(u32, Function)> {
+    pub fn blamed(&self, end: &End) -> Option<(u32, Function)> {
         end.progress.call.filter(|(detection, _)| self.loaded.has(*detection))
     }
 
@@ -134,8 +159,8 @@ impl<'a> Seat<'a> {
         }
     }
 
-    /// Shows a stretch to its detections, and reads the rows that somebody will ask about.
-    pub fn run(&mut self, stretch: &Stretch, strikes: &Strikes) -> Result<Findings, HostError> {
+    /// Shows a stretch to its detections.
+    pub fn judge(&mut self, stretch: &Stretch, strikes: &Strikes) -> Result<Findings, HostError> {
         let mut findings = Findings::default();
         let mut run = self.first_run(stretch, strikes, &mut findings)?;
         let mut unexplained = 0;
@@ -155,8 +180,14 @@ impl<'a> Seat<'a> {
                 },
             }
         }
+        Ok(findings)
+    }
+
+    /// The same, and reads the rows that somebody will ask about.
+    pub fn run(&mut self, stretch: &Stretch, strikes: &Strikes) -> Result<Findings, HostError> {
+        let mut findings = self.judge(stretch, strikes)?;
         if findings.unreadable.is_none() {
-            self.read_rows(&run.file, &mut findings)?;
+            self.read_rows(&text(&stretch.path)?, &mut findings)?;
         }
         Ok(findings)
     }
@@ -224,13 +255,13 @@ impl<'a> Seat<'a> {
     }
 
     /// `Some` where the worker ended instead.
-    fn carry_out(
+    pub fn carry_out(
         &mut self,
         order: &Order,
         findings: &mut Findings,
         strikes: Option<&Strikes>,
     ) -> Result<Option<End>, HostError> {
-        let loaded = self.loaded;
+        let (loaded, own) = (self.loaded, self.answer);
         let worker = self.worker()?;
         worker.order(order);
         let first = findings.failures.len();
@@ -265,10 +296,17 @@ impl<'a> Seat<'a> {
                     }
                     leave_out(findings, detection, row);
                 }
+                Report::Tried { attempt, micros } => {
+                    let printed = std::mem::take(&mut findings.printed);
+                    findings.tried.push(Tried { attempt, micros, printed });
+                }
                 Report::Printed { detection, text, dropped } => findings.printed.push((detection, text, dropped)),
                 Report::Row { row, event } => drop(findings.rows.insert(row, event)),
                 Report::Cache(request) => {
-                    let answer = crate::cache::answer(loaded.cache(), request);
+                    let answer = match own {
+                        Some(answer) => answer(worker.progress(), request),
+                        None => crate::cache::answer(loaded.cache(), request),
+                    };
                     worker.order(&Order::Cache(answer));
                 }
                 Report::Done { columns } => {
@@ -313,6 +351,7 @@ fn about(report: &Report) -> Option<u32> {
         Report::Skipped { detection, .. } | Report::Printed { detection, .. } => Some(*detection),
         Report::Ready
         | Report::Again { .. }
+        | Report::Tried { .. }
         | Report::Row { .. }
         | Report::Cache(_)
         | Report::Done { .. }
@@ -334,7 +373,8 @@ fn leave_out(findings: &mut Findings, detection: u32, row: u64) {
     }
 }
 
-fn count_unexplained(unexplained: &mut u32, end: &End) -> Result<(), HostError> {
+/// Gives up on a worker that dies again and again without a detection being at fault.
+pub fn count_unexplained(unexplained: &mut u32, end: &End) -> Result<(), HostError> {
     *unexplained += 1;
     if *unexplained < UNEXPLAINED {
         return Ok(());

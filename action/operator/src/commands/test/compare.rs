@@ -3,8 +3,10 @@
 use model::time::Timestamp;
 use serde_json::{Map, Value};
 
+use super::difference::Difference;
+
 /// The differences between columns that a test names, nested or dotted, and a row. `at` comes before each path.
-pub fn columns(at: &str, expected: &Value, row: &Value, out: &mut Vec<String>) {
+pub fn columns(at: &str, expected: &Value, row: &Value, out: &mut Vec<Difference>) {
     let Value::Object(members) = expected else {
         value(at, expected, row, out);
         return;
@@ -33,9 +35,9 @@ pub fn columns(at: &str, expected: &Value, row: &Value, out: &mut Vec<String>) {
 }
 
 /// One difference, where there is one.
-pub fn value(path: &str, expected: &Value, found: &Value, out: &mut Vec<String>) {
+pub fn value(path: &str, expected: &Value, found: &Value, out: &mut Vec<Difference>) {
     if !is_same(expected, found) {
-        out.push(format!("{path}\n  expected {}\n  found    {}", shown(expected), shown(found)));
+        out.push(Difference::values(path, expected.clone(), found.clone()));
     }
 }
 
@@ -88,10 +90,61 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-fn shown(value: &Value) -> String {
+/// Every difference between two values, whatever either has that the other has not.
+pub fn whole(path: &str, expected: &Value, found: &Value, out: &mut Vec<Difference>) {
+    let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match (expected, found) {
+        (Value::Object(left), Value::Object(right)) => {
+            let mut names: Vec<&String> = left.keys().chain(right.keys()).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                let [left, right] = [left, right].map(|of| of.get(name).unwrap_or(&Value::Null));
+                whole(&at(name), left, right, out);
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (index, (left, right)) in left.iter().zip(right).enumerate() {
+                whole(&format!("{path}[{index}]"), left, right, out);
+            }
+        }
+        (
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_),
+            _,
+        ) => value(path, expected, found, out),
+    }
+}
+
+/// A message against what is expected of it: texts that must occur somewhere in it, or parts of its JSON.
+pub fn message(path: &str, expected: &Value, found: &Value, out: &mut Vec<Difference>) {
+    let mut texts = Vec::new();
+    match expected {
+        Value::String(text) => texts.push(text.as_str()),
+        Value::Array(list) => texts.extend(list.iter().filter_map(Value::as_str)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => columns(path, expected, found, out),
+    }
+    let mut said = Vec::new();
+    words(found, &mut said);
+    for text in texts {
+        if !said.iter().any(|line| line.contains(text)) {
+            let found = if said.is_empty() { "nothing was sent there".to_owned() } else { said.join("\n") };
+            let message = format!("  expected that it says {}\n  found\n{}", Value::from(text), indented(&found));
+            out.push(Difference { path: path.to_owned(), ..Difference::message(message) });
+        }
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.trim_end().lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Every text in a value.
+fn words<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
     match value {
-        Value::Null => "(nothing)".to_owned(),
-        value => value.to_string(),
+        Value::String(text) => out.push(text),
+        Value::Array(items) => items.iter().for_each(|item| words(item, out)),
+        Value::Object(members) => members.values().for_each(|member| words(member, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => (),
     }
 }
 
@@ -104,7 +157,7 @@ mod tests {
     fn differences(expected: Value, row: Value) -> Vec<String> {
         let mut out = Vec::new();
         columns("", &expected, &row, &mut out);
-        out
+        out.iter().map(Difference::text).collect()
     }
 
     #[test]
@@ -139,5 +192,31 @@ mod tests {
             differences(json!({"ts": "2026-01-01T01:00:00+01:00"}), json!({"ts": "2026-01-01T00:00:00.000000Z"}))
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_snapshot_is_compared_both_ways() {
+        let mut out = Vec::new();
+        let (before, now) =
+            (json!({"alerts": [{"title": "a", "old": 1}]}), json!({"alerts": [{"title": "b", "new": 2}]}));
+        whole("", &before, &now, &mut out);
+        let paths: Vec<&str> = out.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(paths, ["alerts[0].new", "alerts[0].old", "alerts[0].title"]);
+    }
+
+    #[test]
+    fn a_message_must_hold_its_texts_or_parts() {
+        let found =
+            json!({"text": "root signed in", "blocks": [{"type": "header", "text": {"text": "Severity high"}}]});
+        let check = |expected: Value| {
+            let mut out = Vec::new();
+            message("slack", &expected, &found, &mut out);
+            out.len()
+        };
+        assert_eq!(check(json!("signed in")), 0);
+        assert_eq!(check(json!(["Severity high", "nowhere", "nor this"])), 2);
+        assert_eq!(check(json!({"text": "root signed in"})), 0);
+        assert_eq!(check(json!({"text": "other"})), 1);
+        assert_eq!(check(Value::Null), 1);
     }
 }

@@ -1,126 +1,308 @@
 //! Events, raw records or tables past a detection: whether it fires, and what the alert says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, ops::Range};
 
 use anyhow::{Context as _, Result, bail};
-use embedded::{Evaluated, Stretch};
+use embedded::{Attempted, DetectionFailure, Evaluated, Stretch, TrialAlert, TrialAttempt};
 use model::{
-    alert::{AlertId, MatchId, RuleMatch},
-    name::TableName,
+    alert::RuleMatch,
+    name::{DetectionName, TableName},
 };
 use project::{
     Detection,
-    project::{DetectionTest, Expect, TestInput},
+    project::{DetectionTest, Expect, Expectation, Step, TestInput},
 };
 use serde_json::{Value, json};
 
-use super::{Bench, compare};
+use super::{
+    bench::{self, Bench},
+    compare,
+    difference::Difference,
+    results::{Fires, Kind, TestResult},
+    rows::LaidOut,
+    snapshot::Snapshots,
+};
+
+/// What goes into a detection.
+pub enum Input {
+    /// Rows of one table, complete.
+    Rows { table: TableName, rows: Vec<Value> },
+    /// Rows that a query went over: what came of it.
+    Queried(Seen),
+}
+
+/// The same, where it lies among the rows of all tests.
+pub enum Placed {
+    /// Rows of one table.
+    Rows { table: TableName, rows: Range<usize> },
+    /// Rows that a query went over: what came of it.
+    Queried(Seen),
+}
+
+/// A test that is ready to be run, or why it is not.
+pub struct Staged<'a> {
+    /// The detection.
+    pub detection: &'a Detection,
+    /// The test.
+    pub test: &'a DetectionTest,
+    /// What goes in.
+    pub input: Result<Placed>,
+}
+
+impl Staged<'_> {
+    /// Its rows for its detection; `None` where it is not run like this, or its rows do not fit.
+    pub fn attempt(&self, rows: &LaidOut<'_>) -> Option<(DetectionName, TrialAttempt)> {
+        let Ok(Placed::Rows { table, rows: range }) = &self.input else { return None };
+        let table = rows.place(table)?;
+        if !rows.misfits(table, range).is_empty() {
+            return None;
+        }
+        let mocks = &self.test.mocks;
+        let attempt = TrialAttempt {
+            table,
+            rows: range.start as u64..range.end as u64,
+            attributes: mocks.attributes.clone(),
+            enrichment: mocks.enrichment.clone(),
+            remembered: mocks.remembered.clone(),
+        };
+        Some((self.detection.name.clone(), attempt))
+    }
+}
 
 /// What a detection made of a test's input.
-struct Found {
+pub struct Seen {
     matches: Vec<RuleMatch>,
+    /// Row by row; empty for a scheduled detection.
+    fired: Vec<bool>,
     rows: usize,
-    differences: Vec<String>,
+    printed: String,
+    differences: Vec<Difference>,
 }
 
-/// What differs; nothing where the test passes.
-pub fn run(bench: &Bench<'_>, detection: &Detection, test: &DetectionTest) -> Result<Vec<String>> {
-    let Found { matches, rows, mut differences } = match &test.input {
-        TestInput::Events { table, events } => events_past(bench, detection, table, events)?,
+/// Makes complete rows of what a test has; queries run here.
+pub fn input(bench: &Bench<'_>, detection: &Detection, test: &DetectionTest) -> Result<Input> {
+    let completed = |events: &[Value]| {
+        events.iter().enumerate().map(|(index, event)| completed(bench, index, event)).collect::<Vec<Value>>()
+    };
+    match &test.input {
+        TestInput::Events { table, events } => Ok(Input::Rows { table: table.clone(), rows: completed(events) }),
         TestInput::Raw { table, key, raw } => {
-            let events = raw_to_rows(bench, table, key.as_deref(), &raw.bytes)?;
-            events_past(bench, detection, table, &events)?
+            let rows = raw_to_rows(bench, table, key.as_deref(), &raw.bytes)?;
+            Ok(Input::Rows { table: table.clone(), rows: completed(&rows) })
         }
         TestInput::Tables { rows, start, end } => {
-            tables_past(bench, detection, rows, Stretch { start: *start, end: *end })?
+            let window = Stretch { start: *start, end: *end };
+            Ok(Input::Queried(queried(bench, detection, rows, window)?))
         }
+    }
+}
+
+/// Compares what came of a test with what it expects.
+pub fn judge(
+    bench: &Bench<'_>,
+    staged: Staged<'_>,
+    attempted: Option<Attempted>,
+    rows: &LaidOut<'_>,
+    snapshots: &mut Snapshots<'_>,
+) -> TestResult {
+    let Staged { detection, test, input } = staged;
+    let seconds = attempted.as_ref().map_or(0.0, |attempted| attempted.micros as f64 / 1e6);
+    let seen = match input {
+        Err(error) => Err(Difference::message(format!("{error:#}"))),
+        Ok(Placed::Queried(seen)) => Ok(seen),
+        Ok(Placed::Rows { table, rows: range }) => match attempted {
+            Some(attempted) => Ok(seen(detection, attempted, range.len())),
+            None => Err(unfit(&table, rows, &range)),
+        },
     };
-    let fired = !matches.is_empty();
+    let mut result = TestResult {
+        kind: Kind::Detection,
+        resource: detection.name.to_string(),
+        test: test.name.clone(),
+        name: format!("{}/{}", detection.name, test.name),
+        file: test.file.clone(),
+        line: u32::try_from(test.span.start.line).unwrap_or(u32::MAX),
+        passed: false,
+        differences: Vec::new(),
+        printed: String::new(),
+        seconds,
+        fires: None,
+    };
+    match seen {
+        Ok(mut seen) => {
+            let alerts = bench.trial.alerts(&seen.matches);
+            held(bench, test, &mut seen, &alerts, snapshots, &detection.name);
+            let active = alerts.iter().filter(|alert| alert.is_active).count() as u64;
+            let fired = if seen.fired.is_empty() { vec![true; seen.matches.len()] } else { seen.fired };
+            result.fires = Some(Fires { rows: fired, alerts: active });
+            (result.differences, result.printed) = (seen.differences, seen.printed);
+        }
+        Err(difference) => result.differences.push(difference),
+    }
+    bench::ended(result)
+}
+
+fn unfit(table: &TableName, rows: &LaidOut<'_>, range: &Range<usize>) -> Difference {
+    let misfits = rows.place(table).map(|table| rows.misfits(table, range)).unwrap_or_default();
+    let words: Vec<String> = misfits.iter().map(|one| misfit(one)).collect();
+    Difference::message(format!("the events do not fit the columns of `{table}`:\n{}", words.join("\n")))
+}
+
+fn seen(detection: &Detection, attempted: Attempted, rows: usize) -> Seen {
+    let evaluation = attempted.evaluation;
+    let mut differences: Vec<Difference> =
+        evaluation.failures.iter().map(|failure| crash(detection, failure)).collect();
+    let (mut matches, mut fired) = (Vec::new(), Vec::new());
+    for (index, record) in evaluation.records.into_iter().enumerate() {
+        fired.push(matches!(record, Evaluated::Fired(_)));
+        match record {
+            Evaluated::Fired(found) => matches.push(*found),
+            // the failure says why; without one it must not pass as quiet
+            Evaluated::Failed if evaluation.failures.is_empty() => {
+                differences.push(Difference::message(format!("row {index} was not judged")));
+            }
+            Evaluated::Failed | Evaluated::Quiet => (),
+        }
+    }
+    let printed = evaluation.printed.iter().map(|printed| printed.text.as_str()).collect();
+    Seen { matches, fired, rows, printed, differences }
+}
+
+/// Everything that a test says, held against what was seen.
+fn held(
+    bench: &Bench<'_>,
+    test: &DetectionTest,
+    seen: &mut Seen,
+    alerts: &[TrialAlert],
+    snapshots: &mut Snapshots<'_>,
+    name: &DetectionName,
+) {
+    let out = &mut seen.differences;
+    let fired = !seen.matches.is_empty();
     if fired != test.fires {
         let word = |fires| if fires { "fires" } else { "stays quiet" };
-        let seen = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        differences.push(format!("expected that it {}\nfound    that it {} on {seen}", word(test.fires), word(fired)));
+        let rows = if seen.rows == 1 { "1 row".to_owned() } else { format!("{} rows", seen.rows) };
+        let (expected, found) = (word(test.fires), word(fired));
+        out.push(Difference::message(format!("expected that it {expected}\nfound    that it {found} on {rows}")));
     }
-    counted("matches", test.matches, matches.len() as u64, &mut differences);
-    counted("alerts", test.alerts, alerts(&matches), &mut differences);
-    if let Some(first) = matches.first() {
-        said(&test.expect, first, &mut differences);
-    } else if test.fires && test.expect != Expect::default() {
-        differences.push("nothing was said, because it did not fire".to_owned());
+    let counts = [
+        ("matches", test.matches, seen.matches.len()),
+        ("alerts", test.alerts, alerts.iter().filter(|alert| alert.is_active).count()),
+    ];
+    for (what, expected, found) in counts {
+        if let Some(expected) = expected.filter(|expected| *expected != found as u64) {
+            out.push(Difference::values(what, expected.into(), found.into()));
+        }
     }
-    Ok(differences)
+    for step in &test.steps {
+        step_held(bench, step, &seen.fired, &seen.matches, &test.file, out);
+    }
+    match &test.expect {
+        Expectation::Snapshot => out.extend(snapshots.hold(name, test, alerts, &seen.fired)),
+        Expectation::Parts(expected) => match alerts.iter().find(|alert| alert.is_active).or(alerts.first()) {
+            Some(alert) => said(expected, alert, out),
+            None if test.fires && **expected != Expect::default() => {
+                out.push(Difference::message("nothing was said, because it did not fire"));
+            }
+            None => (),
+        },
+    }
 }
 
-fn counted(what: &str, expected: Option<u64>, found: u64, out: &mut Vec<String>) {
-    if let Some(expected) = expected
-        && expected != found
-    {
-        out.push(format!("{what}\n  expected {expected}\n  found    {found}"));
+/// What must hold after a step of a sequence.
+fn step_held(
+    bench: &Bench<'_>,
+    step: &Step,
+    fired: &[bool],
+    matches: &[RuleMatch],
+    file: &str,
+    out: &mut Vec<Difference>,
+) {
+    let place = Some((file.to_owned(), u32::try_from(step.span.start.line).unwrap_or(u32::MAX)));
+    if let Some(fires) = step.fires {
+        let word = |fires| if fires { "fires" } else { "stays quiet" };
+        let other = step.events.clone().filter(|event| fired.get(*event).copied().unwrap_or(false) != fires);
+        if let Some(event) = other.clone().next() {
+            let rows = match other.count() {
+                1 => String::new(),
+                count => format!(" and {} more of this step", count - 1),
+            };
+            let message = format!(
+                "expected that it {} on event {}\nfound    that it {} on it{rows}",
+                word(fires),
+                event + 1,
+                word(!fires)
+            );
+            out.push(Difference { place: place.clone(), ..Difference::message(message) });
+        }
+    }
+    if let Some(expected) = step.alerts {
+        let so_far = fired.iter().take(step.events.end).filter(|fired| **fired).count();
+        let alerts = bench.trial.alerts(&matches[..so_far.min(matches.len())]);
+        let found = alerts.iter().filter(|alert| alert.is_active).count() as u64;
+        if expected != found {
+            let path = format!("alerts after event {}", step.events.end);
+            out.push(Difference { place, ..Difference::values(&path, expected.into(), found.into()) });
+        }
     }
 }
 
-/// How many alerts the matches make: those groups that reach their threshold.
-fn alerts(matches: &[RuleMatch]) -> u64 {
-    let mut groups: BTreeMap<AlertId, (u32, BTreeSet<MatchId>)> = BTreeMap::new();
-    for found in matches {
-        let group = groups.entry(found.alert_id()).or_insert_with(|| (found.threshold.get(), BTreeSet::new()));
-        group.1.insert(found.id);
-    }
-    groups.values().filter(|(threshold, ids)| ids.len() >= *threshold as usize).count() as u64
-}
-
-fn said(expected: &Expect, found: &RuleMatch, out: &mut Vec<String>) {
-    let Expect { title, severity, dedupe, description, runbook, references, destinations, context } = expected;
+fn said(expected: &Expect, found: &TrialAlert, out: &mut Vec<Difference>) {
+    let Expect {
+        title,
+        severity,
+        dedupe,
+        description,
+        runbook,
+        references,
+        destinations,
+        context,
+        false_positives,
+        messages,
+    } = expected;
+    let TrialAlert { alert, context: said, is_active: _, messages: heard } = found;
     let mut text = |what: &str, expected: Option<&str>, found: Option<&str>| {
         if let Some(expected) = expected {
             compare::value(what, &json!(expected), &json!(found), out);
         }
     };
-    text("title", title.as_deref(), Some(&found.title));
-    text("severity", severity.map(|severity| severity.as_str()), Some(found.severity.as_str()));
-    text("dedupe", dedupe.as_deref(), Some(&found.dedupe));
-    text("description", description.as_deref().map(str::trim_end), found.description.as_deref().map(str::trim_end));
-    text("runbook", runbook.as_deref().map(str::trim_end), found.runbook.as_deref().map(str::trim_end));
+    text("title", title.as_deref(), Some(&alert.title));
+    text("severity", severity.map(|severity| severity.as_str()), Some(alert.severity.as_str()));
+    text("dedupe", dedupe.as_deref(), Some(&alert.dedupe));
+    text("description", description.as_deref().map(str::trim_end), alert.description.as_deref().map(str::trim_end));
+    text("runbook", runbook.as_deref().map(str::trim_end), alert.runbook.as_deref().map(str::trim_end));
     if let Some(expected) = references {
-        compare::value("references", &json!(expected), &json!(found.references), out);
+        compare::value("references", &json!(expected), &json!(alert.references), out);
+    }
+    if let Some(expected) = false_positives {
+        compare::value("false_positives", &json!(expected), &json!(alert.false_positives), out);
     }
     if let Some(expected) = destinations {
-        compare::value("destinations", &json!(expected), &json!(found.destinations), out);
+        // which order they are named in makes no difference
+        let expected: std::collections::BTreeSet<_> = expected.iter().collect();
+        compare::value("destinations", &json!(expected), &json!(alert.destinations), out);
     }
     if let Some(expected) = context {
-        compare::columns("context", expected, &found.context, out);
+        compare::columns("context", expected, said, out);
     }
-}
-
-fn events_past(bench: &Bench<'_>, detection: &Detection, table: &TableName, events: &[Value]) -> Result<Found> {
-    let rows: Vec<Value> = events.iter().enumerate().map(|(index, event)| completed(bench, index, event)).collect();
-    let (evaluation, misfits) = bench.trial.detect(&detection.name, table, &rows)?;
-    if !misfits.is_empty() {
-        let words: Vec<String> = misfits.iter().map(misfit).collect();
-        bail!("the events do not fit the columns of `{table}`:\n{}", words.join("\n"));
+    for (destination, expected) in messages.iter().flatten() {
+        let found = heard.get(destination).unwrap_or(&Value::Null);
+        compare::message(&format!("messages.{destination}"), expected, found, out);
     }
-    let mut differences: Vec<String> = evaluation.failures.iter().map(failure).collect();
-    let mut matches = Vec::new();
-    for (index, record) in evaluation.records.into_iter().enumerate() {
-        match record {
-            Evaluated::Fired(found) => matches.push(*found),
-            Evaluated::Quiet => (),
-            // the failure says why; without one it must not pass as quiet
-            Evaluated::Failed if evaluation.failures.is_empty() => {
-                differences.push(format!("row {index} was not judged"))
-            }
-            Evaluated::Failed => (),
-        }
-    }
-    Ok(Found { matches, rows: rows.len(), differences })
 }
 
 fn misfit(misfit: &embedded::Misfit) -> String {
     format!("`{}`: {}, found `{}`", misfit.column, misfit.error, misfit.value)
 }
 
-fn failure(failure: &embedded::DetectionFailure) -> String {
-    format!("{failure}\n{}", failure.traceback.trim_end())
+/// What a detection's code did wrong, at its place in the project.
+pub fn crash(detection: &Detection, failure: &DetectionFailure) -> Difference {
+    let text = format!("{failure}\n{}", failure.traceback.trim_end());
+    // the host calls the directory by the detection's name
+    let called = format!("detections/{}/", detection.name);
+    let file = failure.file.as_deref().and_then(|file| file.strip_prefix(&called)).map(|file| detection.path_of(file));
+    let text = text.replace(&called, &format!("{}/", detection.directory));
+    Difference { place: file.zip(failure.line), ..Difference::message(text.trim_end()) }
 }
 
 /// A test's event says what matters to it; every row of a table also has a time and an id.
@@ -155,17 +337,19 @@ fn raw_to_rows(bench: &Bench<'_>, table: &TableName, key: Option<&str>, bytes: &
     Ok(rows)
 }
 
-fn tables_past(
+fn queried(
     bench: &Bench<'_>,
     detection: &Detection,
     tables: &BTreeMap<TableName, Vec<Value>>,
     window: Stretch,
-) -> Result<Found> {
+) -> Result<Seen> {
     let rows = tables.values().map(Vec::len).sum();
     let (report, misfits) = bench.runtime.block_on(bench.trial.schedule(&detection.name, tables, window))?;
     if !misfits.is_empty() {
         let words: Vec<String> = misfits.iter().map(misfit).collect();
         bail!("the rows do not fit their tables:\n{}", words.join("\n"));
     }
-    Ok(Found { matches: report.matches, rows, differences: report.failures.iter().map(failure).collect() })
+    let differences = report.failures.iter().map(|failure| crash(detection, failure)).collect();
+    let printed = report.printed.iter().map(|printed| printed.text.as_str()).collect();
+    Ok(Seen { matches: report.matches, fired: Vec::new(), rows, printed, differences })
 }
