@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod readers;
+mod sarif;
 mod step;
 mod test;
 
@@ -14,8 +15,8 @@ The project's own tasks.
 Usage: cargo xtask <TASK>
 
   demo     build, then run the main job on sample logs in target/demo; --fresh starts it anew
-  test     format, lints, all tests, and the checks that need Python packages (installed under target/)
-           --fast leaves the Python checks out
+  test     format, lints, all tests, and the checks that need Python or npm packages (installed under target/)
+           --fast leaves these checks out
   bench    measure the ratios of docs/performance.md; what it prints goes there
            --quick on a tenth of the data
 ";

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    readers,
+    readers, sarif,
     step::{capture, cargo, environment, headline, node_modules, root, run, say, target},
 };
 
@@ -31,6 +31,7 @@ pub fn run_tests(depth: Depth) -> Result<()> {
             schemas()?;
             workflows()?;
             slack()?;
+            sarif::run_sarif()?;
             readers::run_readers()?;
         }
     }

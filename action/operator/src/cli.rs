@@ -76,7 +76,7 @@ pub enum Command {
     /// Make a new detections repo: log sources, detections with tests, a destination
     Init(Init),
     /// Find every mistake of every file, at its line
-    Check,
+    Check(Check),
     /// Run the tests of detections and log sources on the real runtime
     Test(Test),
     /// Show what a deploy would change, and why
@@ -103,6 +103,8 @@ pub enum Command {
         /// The id in brackets: error[unknown-table]
         rule: Option<String>,
     },
+    /// Help in an editor: a language server on standard input and output, started by the editor (docs/editor.md)
+    Lsp,
     /// Print shell completions: matano completions bash > /etc/bash_completion.d/matano
     Completions {
         /// Which shell
@@ -125,6 +127,17 @@ pub struct Init {
     /// Ask nothing: everything of the template that no flag names
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// `matano check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Write workflow commands instead of text: GitHub Actions shows them as annotations, the first ten of each level
+    #[arg(long)]
+    pub github: bool,
+    /// Also write the findings as SARIF 2.1.0, for code scanning
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
 }
 
 /// `matano test`

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use check::render::printable;
+
 /// How a command ended without failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -34,6 +36,12 @@ pub fn code(result: &anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
+/// What went wrong, for standard error. File names of a pull request may hold line breaks: further lines are indented
+/// behind a bar, so that none of them is a workflow command or moves the cursor.
+pub fn words(error: &anyhow::Error) -> String {
+    printable::lines(&format!("{error:#}")).replace('\n', "\n  | ")
+}
+
 /// Broken input, as an error.
 pub fn input(message: impl Into<String>) -> anyhow::Error {
     Failure::Input(message.into()).into()
@@ -42,4 +50,15 @@ pub fn input(message: impl Into<String>) -> anyhow::Error {
 /// Configuration or environment, as an error.
 pub fn environment(message: impl Into<String>) -> anyhow::Error {
     Failure::Environment(message.into()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_become_a_workflow_command() {
+        let error = input("the file name `a\n::error::forged\u{1b}[2J` is not UTF-8: rename it");
+        assert_eq!(words(&error), "the file name `a\n  | ::error::forged␛[2J` is not UTF-8: rename it");
+    }
 }

@@ -60,7 +60,7 @@ impl Judged {
 }
 
 /// Scheduled detections' SQL, checked against the columns that the tables will have.
-async fn queries(project: &Project) -> Vec<Diagnostic> {
+pub async fn queries(project: &Project) -> Vec<Diagnostic> {
     let scheduled = project.detections.values().filter_map(|detection| match &detection.trigger {
         Trigger::Streaming => None,
         Trigger::Scheduled(schedule) => Some(&schedule.query),

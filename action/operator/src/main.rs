@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     };
     if let Err(error) = &result {
         let word = terminal.paint("1;31", "error");
-        let _ = writeln!(std::io::stderr().lock(), "{word}: {error:#}");
+        let _ = writeln!(std::io::stderr().lock(), "{word}: {}", exit::words(error));
     }
     exit::code(&result)
 }
@@ -50,7 +50,7 @@ async fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
     let global = &cli.global;
     match &cli.command {
         Command::Init(arguments) => commands::init::run(arguments, terminal),
-        Command::Check => commands::check::run(global, terminal).await,
+        Command::Check(arguments) => commands::check::run(global, arguments, terminal).await,
         Command::Test(arguments) => commands::test::run(global, arguments, terminal).await,
         Command::Plan(arguments) => commands::plan::run(global, arguments, terminal).await,
         Command::Deploy(arguments) => commands::deploy::run(global, arguments, terminal).await,
@@ -62,6 +62,7 @@ async fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Info => commands::info::run(global, terminal).await,
         Command::Destroy(arguments) => commands::destroy::run(global, arguments, terminal).await,
         Command::Explain { rule } => commands::explain::run(rule.as_deref(), terminal),
+        Command::Lsp => commands::lsp::run(global),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "matano", &mut std::io::stdout());
             Ok(Outcome::Fine)

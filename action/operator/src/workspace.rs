@@ -29,10 +29,15 @@ pub struct Workspace {
     pub files: FileSet,
 }
 
+/// Whether a directory is a project.
+pub fn is_project(directory: &Path) -> bool {
+    directory.join(CONFIG).is_file()
+}
+
 /// The project's directory: the one given, else the nearest of this directory and its parents that is one.
 pub fn find(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(directory) = given {
-        if !directory.join(CONFIG).is_file() {
+        if !is_project(directory) {
             return Err(environment(format!(
                 "`{}` holds no {CONFIG}: give the detections repo with --project",
                 directory.display()
@@ -41,12 +46,19 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf> {
         return directory.canonicalize().with_context(|| format!("read {}", directory.display()));
     }
     let here = std::env::current_dir().context("read the current directory")?;
-    here.ancestors().find(|directory| directory.join(CONFIG).is_file()).map(Path::to_path_buf).ok_or_else(|| {
+    here.ancestors().find(|directory| is_project(directory)).map(Path::to_path_buf).ok_or_else(|| {
         environment(format!(
             "no {CONFIG} in `{}` or above it: run `matano init` to make a detections repo, or give one with --project",
             here.display()
         ))
     })
+}
+
+/// Where a project stands in its git repository, with `/` between directories; empty where it is the repository, or
+/// there is none.
+pub fn directory_in_repository(root: &Path) -> String {
+    let repository = root.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(root);
+    root.strip_prefix(repository).unwrap_or(Path::new("")).to_string_lossy().replace('\\', "/")
 }
 
 /// Reads a project's files.

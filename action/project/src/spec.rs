@@ -38,6 +38,20 @@ impl FileKind {
     pub const ALL: [Self; 6] =
         [Self::Config, Self::LogSource, Self::Table, Self::Detection, Self::Destination, Self::Enrichment];
 
+    /// The kind of the file at a path within the project; `None` where nothing is read from there.
+    pub fn of(path: &str) -> Option<Self> {
+        let parts: Vec<&str> = path.split('/').collect();
+        Some(match parts.as_slice() {
+            ["matano.config.yml"] => Self::Config,
+            ["log_sources", _, "log_source.yml"] => Self::LogSource,
+            ["log_sources", _, "tables", file] if file.ends_with(".yml") => Self::Table,
+            ["detections", _, "detection.yml"] => Self::Detection,
+            ["integrations", "destinations", file] if file.ends_with(".yml") => Self::Destination,
+            ["enrichment", _, "enrichment.yml"] => Self::Enrichment,
+            _ => return None,
+        })
+    }
+
     /// The name of its JSON Schema: `detection` for `detection.schema.json`.
     pub fn schema_name(self) -> &'static str {
         match self {

@@ -61,8 +61,14 @@ pub(super) fn push(out: &mut String, c: char) {
     }
 }
 
+/// Text whose line breaks stay.
+pub fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|text| line(text.strip_suffix('\r').unwrap_or(text))).collect();
+    lines.join("\n")
+}
+
 /// Text on one line: line breaks are shown too.
-pub(super) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push(&mut out, c));
     out

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
 
+mod github; // outputs for GitHub, on hostile input too
 mod golden; // fixtures on disk and what is expected of them
+mod planted; // 120 mistakes in every output
 mod positions; // diagnostics inside VRL blocks and Python
 mod reference; // docs/rules.md
 mod rendering; // the terminal and JSON, on hostile input too

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod info;
 pub mod ingest;
 pub mod init;
+pub mod lsp;
 pub mod plan;
 pub mod query;
 pub mod replay;
