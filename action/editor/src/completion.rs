@@ -1,6 +1,9 @@
 //! What can be written at a place: keys and values of YAML, columns, tables, destinations, rules.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use check::RULES;
 use lsp_types::CompletionItemKind;
@@ -81,6 +84,9 @@ fn in_yaml(project: &Project, kind: FileKind, file: &str, text: &str, offset: us
         });
         offers.extend(values);
     }
+    // the schema lists names too, with less to say
+    let mut seen = BTreeSet::new();
+    offers.retain(|offer| seen.insert(offer.label.clone()));
     Offers { range, offers }
 }
 

@@ -68,8 +68,9 @@ fn safe_edits<'a>(shown: &'a [Shown<'_>]) -> Vec<&'a Edit> {
     let fixes = shown.iter().filter_map(|shown| shown.diagnostic.fix.as_ref());
     for fix in fixes.filter(|fix| fix.safety == Safety::Safe) {
         let apart = |edit: &Edit, other: &Edit| {
-            edit.span.end.offset <= other.span.start.offset && edit.span != other.span
-                || other.span.end.offset <= edit.span.start.offset && edit.span != other.span
+            let before = |left: &Edit, right: &Edit| left.span.end.offset <= right.span.start.offset;
+            // two empty ones at one place would both be before the other
+            edit.span != other.span && (before(edit, other) || before(other, edit))
         };
         if fix.edits.iter().all(|edit| out.iter().all(|other| apart(edit, other))) {
             out.extend(&fix.edits);
@@ -82,7 +83,6 @@ fn text_edit(edit: &Edit, lines: &Lines<'_>) -> TextEdit {
     TextEdit { range: lines.range_of(edit.span), new_text: edit.text.clone() }
 }
 
-#[expect(clippy::mutable_key_type, reason = "the protocol's own type; a URI does not change")]
 fn workspace_edit(uri: &Uri, edits: Vec<TextEdit>) -> WorkspaceEdit {
     WorkspaceEdit { changes: Some(HashMap::from([(uri.clone(), edits)])), ..WorkspaceEdit::default() }
 }

@@ -154,3 +154,40 @@ fn a_long_list_is_cut_and_says_so() {
     assert_eq!((&answer["isIncomplete"], answer["items"].as_array().unwrap().len()), (&json!(true), 1000));
     client.end();
 }
+
+/// The code actions for the whole of a file with this text.
+fn actions(file: &str, text: &str, only: &[&str]) -> Vec<Value> {
+    let mut client = Client::open(PROJECT, file, text);
+    let end = json!({ "line": 99, "character": 0 });
+    let parameters = json!({
+        "textDocument": { "uri": uri(file) },
+        "range": { "start": { "line": 0, "character": 0 }, "end": end },
+        "context": { "diagnostics": [], "only": only },
+    });
+    let answer = client.request("textDocument/codeAction", parameters).unwrap();
+    client.end();
+    answer.as_array().unwrap().clone()
+}
+
+#[test]
+fn what_mends_a_mistake_is_offered_as_an_edit() {
+    let text = "name: failed\n# 🚀\ntables: [wbe]\n";
+    let all = actions(DETECTION, text, &["quickfix"]);
+    let fix = all.iter().find(|action| action["diagnostics"][0]["code"] == "unknown-table").unwrap();
+    assert_eq!(fix["kind"], "quickfix");
+    let edits = &fix["edit"]["changes"][uri(DETECTION)];
+    let range = json!({ "start": { "line": 2, "character": 9 }, "end": { "line": 2, "character": 12 } });
+    assert_eq!(edits, &json!([{ "range": range, "newText": "web" }]));
+}
+
+#[test]
+fn all_safe_fixes_of_a_file_are_one_action() {
+    let text = "name: failed\ntables: [web]\ndispaly_name: a\nrunbok: b\n";
+    let all = actions(DETECTION, text, &["source.fixAll"]);
+    assert!(all.iter().all(|action| action["kind"] == "source.fixAll.matano"), "{all:#?}");
+    let quick = actions(DETECTION, text, &["quickfix"]);
+    let safe = quick.iter().filter(|action| action["isPreferred"] == true).count();
+    let edits = all.first().map_or(0, |action| action["edit"]["changes"][uri(DETECTION)].as_array().unwrap().len());
+    assert_eq!(edits, safe);
+    assert!(safe > 0, "{quick:#?}");
+}
