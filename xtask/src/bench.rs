@@ -2,15 +2,12 @@
 
 use anyhow::Result;
 
-use crate::step::{self, cargo};
+use crate::step::{self, cargo, environment};
 
-/// Builds the bench in release mode and passes its arguments on.
+/// Builds the bench and the module that its workers load, both in release mode, and passes its arguments on.
 pub fn run(arguments: &[&str]) -> Result<()> {
-    let mut bench = cargo(&["run", "--release", "--quiet", "--package", "bench", "--"]);
-    run_bench(bench.args(arguments))
-}
-
-fn run_bench(command: &mut std::process::Command) -> Result<()> {
+    let python = environment("bench")?;
     step::run("build the Python module", &mut cargo(&["build", "--release", "--quiet", "--package", "detect"]))?;
-    step::run("bench", command)
+    let mut bench = cargo(&["run", "--release", "--quiet", "--package", "bench", "--", "--python"]);
+    step::run("bench", bench.arg(python).args(arguments))
 }

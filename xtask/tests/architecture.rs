@@ -44,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("operator", &["model", "project", "check", "plan", "github", "editor", "embedded"]),
     ("samples", &[]),
     ("github_server", &[]),
-    ("bench", &["model", "project", "samples", "columns", "transform", "lake"]),
+    ("bench", &["model", "project", "samples", "columns", "transform", "lake", "detections"]),
     ("xtask", &["samples", "github_server"]),
 ];
 

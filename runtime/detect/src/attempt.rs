@@ -7,7 +7,7 @@ use model::worker::{Function, Report, StandIns, Try, TryRows};
 use crate::{
     enrichment::{Content, EnrichmentTable},
     functions::{Functions, Site},
-    record::Shown,
+    row::Shown,
     run::{Rows, Runner},
     window::{RowFile, WINDOW, Window},
     worker::Stop,
@@ -30,7 +30,7 @@ pub fn run<'a>(
         one(&mut rows, attempt, &windows, file.rows())?;
         rows.caller.report_printed()?;
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        rows.worker.pipe.report(&Report::Tried { attempt: attempt.number, micros })?;
+        rows.worker.get().pipe.report(&Report::Tried { attempt: attempt.number, micros })?;
     }
     Ok(file.touched())
 }
@@ -79,7 +79,7 @@ type Replaced = (Py<EnrichmentTable>, Arc<Content>);
 fn replace_tables(rows: &Rows<'_, '_>, stand_ins: &StandIns) -> Result<Vec<Replaced>, Stop> {
     let mut replaced = Vec::new();
     for load in &stand_ins.enrichment {
-        let table = rows.worker.enrichment(&load.name)?;
+        let table = rows.worker.get().enrichment(&load.name)?;
         replaced.push((table.clone_ref(rows.caller.py), table.get().content()));
         table.get().replace(Arc::new(Content::new(load.clone())));
     }

@@ -13,7 +13,7 @@ use pyo3::{
 };
 
 use crate::{
-    record::Shown,
+    row::Shown,
     tree::{Kind, Tree},
     value::to_python,
     window::{RowFile, WINDOW, Window},

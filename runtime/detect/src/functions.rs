@@ -3,7 +3,10 @@ use std::{collections::HashMap, sync::atomic::Ordering};
 use model::worker::{Failure, FailureKind, Function, Report};
 use pyo3::{intern, prelude::*, types::PyString};
 
-use crate::worker::{Stop, Worker};
+use crate::{
+    method,
+    worker::{Stop, Worker},
+};
 
 /// The functions that a detection's module defines.
 pub struct Functions {
@@ -77,10 +80,8 @@ impl<'a, 'py> Caller<'a, 'py> {
         look: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
     ) -> Result<Result<T, FailureKind>, Stop> {
         self.worker.progress.begin(site.row.unwrap_or(0), site.detection, site.function);
-        let result = function.call1((record,)).and_then(|value| look(&value));
-        if self.worker.found.swap(false, Ordering::Relaxed) {
-            self.forget_modules(site.detection);
-        }
+        let result = method::call(function, [record]).and_then(|value| look(&value));
+        self.forget_found(site.detection);
         self.worker.progress.end();
         match result {
             Ok(value) => Ok(Ok(value)),
@@ -134,7 +135,15 @@ impl<'a, 'py> Caller<'a, 'py> {
         Ok(())
     }
 
-    fn raised(&mut self, site: Site, error: &PyErr) -> Result<FailureKind, Stop> {
+    /// After a call: the modules that it imported.
+    pub fn forget_found(&self, detection: u32) {
+        if self.worker.found.swap(false, Ordering::Relaxed) {
+            self.forget_modules(detection);
+        }
+    }
+
+    /// Reports an exception, and says of what kind it is.
+    pub fn raised(&mut self, site: Site, error: &PyErr) -> Result<FailureKind, Stop> {
         let (kind, class, file, line) = self.brief(site, error);
         self.report(site, (site.detection, site.function, kind, class, file, line), |caller| {
             caller.explain(site, error, kind)

@@ -12,9 +12,15 @@ mod tree; // a file's columns, struct by struct
 
 mod window; // a column of a stretch of rows, decoded at first touch
 
+mod habits; // what detections ask for row after row
+
 mod value; // one value as Python has it
 
+mod row; // where a record's items come from, row after row
+
 mod record; // a row as a dictionary that fills itself
+
+mod method; // what is called so often that it goes straight to the interpreter
 
 mod enrichment; // tables to look values up in
 
@@ -29,6 +35,8 @@ mod clock; // which call takes too long
 mod functions; // what a detection's module defines, and calling it
 
 mod fired; // what a detection says about a row it fired on
+
+mod calls; // one call after the other, for the loop in Python
 
 mod run; // every row to every detection
 

@@ -20,8 +20,11 @@ use parquet::arrow::{
     },
 };
 
+use pyo3::{prelude::*, sync::PyOnceLock, types::PyString};
+
 use crate::{
     error::FileError,
+    habits::Habits,
     tree::{NodeId, Tree},
 };
 
@@ -40,6 +43,9 @@ pub struct RowFile {
     /// Of each struct, the column that is cheapest to read, to learn where the struct is null.
     cheapest: Vec<NodeId>,
     touched: Vec<AtomicBool>,
+    /// By node: its name as Python has it, once somebody asked for it.
+    names: Vec<PyOnceLock<Py<PyString>>>,
+    habits: Habits,
 }
 
 /// Reads one column, window after window.
@@ -70,6 +76,8 @@ impl RowFile {
             first,
             readers: (0..tree.len()).map(|_| Mutex::new(None)).collect(),
             touched: (0..tree.len()).map(|_| AtomicBool::new(false)).collect(),
+            names: (0..tree.len()).map(|_| PyOnceLock::new()).collect(),
+            habits: Habits::new(&tree),
             cheapest,
             tree,
             metadata,
@@ -179,6 +187,18 @@ impl Window {
     /// The file's columns.
     pub fn tree(&self) -> &Tree {
         &self.file.tree
+    }
+
+    /// What detections ask for in the file.
+    pub fn habits(&self) -> &Habits {
+        &self.file.habits
+    }
+
+    /// A column's name.
+    pub fn name<'py>(&self, py: Python<'py>, node: NodeId) -> &Bound<'py, PyString> {
+        self.file.names[node]
+            .get_or_init(py, || PyString::intern(py, &self.file.tree.node(node).name).unbind())
+            .bind(py)
     }
 
     /// A leaf's values.

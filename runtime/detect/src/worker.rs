@@ -25,7 +25,7 @@ use crate::{
     functions::{Caller, Functions},
     pipe::Pipe,
     progress::ProgressPage,
-    record,
+    row,
     run::{Rows, Runner, read},
 };
 
@@ -71,7 +71,7 @@ impl From<PyErr> for Stop {
 
 /// Runs `python/worker.py`.
 pub fn main(py: Python<'_>) -> PyResult<()> {
-    record::prepare(py)?;
+    row::prepare(py)?;
     let module = PyModule::new(py, "matano_worker")?;
     module.setattr("Worker", py.get_type::<Worker>())?;
     module.setattr("DETECTION_SOURCE", include_str!("python/detection.py"))?;
@@ -79,6 +79,15 @@ pub fn main(py: Python<'_>) -> PyResult<()> {
     let code = builtins.call_method1("compile", (include_str!("python/worker.py"), "<matano worker>", "exec"))?;
     builtins.call_method1("exec", (code, module.dict()))?;
     module.call_method0("main").map(drop)
+}
+
+/// The function of `python/show.py`.
+fn show(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let module = PyModule::new(py, "matano_show")?;
+    let builtins = py.import("builtins")?;
+    let code = builtins.call_method1("compile", (include_str!("python/show.py"), "<matano show>", "exec"))?;
+    builtins.call_method1("exec", (code, module.dict()))?;
+    module.getattr("show")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -111,14 +120,16 @@ impl Worker {
     }
 
     /// Carries out the host's orders, one after the other, until there are no more.
-    fn serve(&self, py: Python<'_>, host: &Bound<'_, PyAny>) -> PyResult<()> {
-        let mut session = Session { worker: self, host, load: None, loaded: BTreeMap::new() };
-        self.pipe.report(&Report::Ready)?;
+    fn serve<'py>(slf: &Bound<'py, Self>, host: &Bound<'py, PyAny>) -> PyResult<()> {
+        let (py, pipe) = (slf.py(), &slf.get().pipe);
+        let show = show(py)?;
+        let mut session = Session { worker: slf, host, show: &show, load: None, loaded: BTreeMap::new() };
+        pipe.report(&Report::Ready)?;
         loop {
-            let Some(order) = py.detach(|| self.pipe.order())? else { return Ok(()) };
+            let Some(order) = py.detach(|| pipe.order())? else { return Ok(()) };
             match session.carry_out(order) {
-                Ok(columns) => self.pipe.report(&Report::Done { columns })?,
-                Err(Stop::File(error)) => self.pipe.report(&Report::Refused(error.to_string()))?,
+                Ok(columns) => pipe.report(&Report::Done { columns })?,
+                Err(Stop::File(error)) => pipe.report(&Report::Refused(error.to_string()))?,
                 Err(Stop::Host(error)) => return Err(PyOSError::new_err(error.to_string())),
                 Err(Stop::Worker(error)) => return Err(error),
             }
@@ -167,20 +178,21 @@ impl Worker {
 
 /// What lasts from one order to the next.
 struct Session<'a, 'py> {
-    worker: &'a Worker,
+    worker: &'a Bound<'py, Worker>,
     host: &'a Bound<'py, PyAny>,
+    show: &'a Bound<'py, PyAny>,
     load: Option<Load>,
     loaded: BTreeMap<u32, Result<Functions, Failure>>,
 }
 
-impl Session<'_, '_> {
+impl<'py> Session<'_, 'py> {
     fn carry_out(&mut self, order: Order) -> Result<Vec<String>, Stop> {
         match order {
             Order::Load(load) => self.load(load).map(|()| Vec::new()),
             Order::Import(detections) => self.timed(|session| session.import(&detections)).map(|_| Vec::new()),
             Order::Run(run) => self.timed(|session| session.run(&run)),
             Order::Try(order) => self.timed(|session| session.attempt(&order)),
-            Order::Read(order) => read(self.worker, &order).map(|()| Vec::new()),
+            Order::Read(order) => read(self.worker.get(), &order).map(|()| Vec::new()),
             Order::Cache(_) => Err(Stop::Worker(PyRuntimeError::new_err("an answer that nobody asked for"))),
         }
     }
@@ -197,9 +209,9 @@ impl Session<'_, '_> {
             .collect();
         self.host.call_method1("load", (detections, load.output_bytes))?;
         let tables = load.enrichment.iter().map(|table| Py::new(py, EnrichmentTable::new(table.clone())));
-        *lock(&self.worker.tables) = tables.collect::<PyResult<_>>()?;
+        *lock(&self.worker.get().tables) = tables.collect::<PyResult<_>>()?;
         let millis = Duration::from_millis;
-        *lock(&self.worker.clock) =
+        *lock(&self.worker.get().clock) =
             Clock::new(millis(load.call_millis), millis(load.import_millis), millis(load.run_millis));
         self.loaded.clear();
         self.load = Some(load);
@@ -209,25 +221,25 @@ impl Session<'_, '_> {
     /// With the timer that stops what takes too long.
     fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
         let tick = {
-            let mut clock = lock(&self.worker.clock);
+            let mut clock = lock(&self.worker.get().clock);
             clock.start(Instant::now());
             clock.tick()
         };
         self.host.call_method1("arm", (tick.as_secs_f64(),))?;
         let result = work(self);
-        self.worker.progress.end();
+        self.worker.get().progress.end();
         self.host.call_method0("disarm")?;
         result
     }
 
     /// Imports what is not imported yet, and reports what can't be, each time anew. Returns how many that are.
     fn import(&mut self, detections: &[u32]) -> Result<u32, Stop> {
-        let caller = Caller::new(self.worker, self.host, 0);
+        let caller = Caller::new(self.worker.get(), self.host, 0);
         let mut failures = 0;
         for detection in detections {
             let loaded = self.loaded.entry(*detection).or_insert_with(|| caller.import(*detection));
             if let Err(failure) = loaded {
-                self.worker.pipe.report(&Report::Failure(Box::new(failure.clone())))?;
+                self.worker.get().pipe.report(&Report::Failure(Box::new(failure.clone())))?;
                 failures += 1;
             }
         }
@@ -242,8 +254,8 @@ impl Session<'_, '_> {
             Some(Ok(functions)) => Some(Runner { detection: *detection, functions, strikes: *strikes }),
             Some(Err(_)) | None => None,
         });
-        let caller = Caller::new(self.worker, self.host, failures);
-        Rows { worker: self.worker, caller, runners: runners.collect(), context_bytes: self.context_bytes() }.run(run)
+        let runners = runners.collect();
+        self.rows(failures, runners).run(run)
     }
 
     fn attempt(&mut self, order: &Try) -> Result<Vec<String>, Stop> {
@@ -251,13 +263,14 @@ impl Session<'_, '_> {
         detections.sort_unstable();
         detections.dedup();
         let failures = self.import(&detections)?;
-        let caller = Caller::new(self.worker, self.host, failures);
-        let context_bytes = self.context_bytes();
-        let rows = Rows { worker: self.worker, caller, runners: Vec::new(), context_bytes };
+        let rows = self.rows(failures, Vec::new());
         attempt::run(rows, order, |detection| self.loaded.get(&detection).and_then(|loaded| loaded.as_ref().ok()))
     }
 
-    fn context_bytes(&self) -> usize {
-        self.load.as_ref().map_or(0, |load| usize::try_from(load.output_bytes).unwrap_or(usize::MAX))
+    fn rows<'a>(&'a self, failures: u32, runners: Vec<Runner<'a>>) -> Rows<'a, 'py> {
+        let context_bytes =
+            self.load.as_ref().map_or(0, |load| usize::try_from(load.output_bytes).unwrap_or(usize::MAX));
+        let caller = Caller::new(self.worker.get(), self.host, failures);
+        Rows { worker: self.worker, caller, runners, context_bytes, show: self.show }
     }
 }

@@ -15,7 +15,7 @@ use model::{
     time::Timestamp,
 };
 use project::FileSet;
-use transform::{EnrichmentTables, ProgramKind, SourceTransform, compile, runs_over_slots};
+use transform::{EnrichmentTables, ProgramKind, SourceTransform, TransformOutput, compile, runs_over_slots};
 
 use crate::sample::{Object, Sample};
 
@@ -117,6 +117,11 @@ impl Product {
     }
 
     fn object(&self, object: &Object, directory: &Path) -> Result<u64> {
+        Ok(self.stage(object, directory)?.report.rows)
+    }
+
+    /// The rows of one object as files below a directory.
+    pub fn stage(&self, object: &Object, directory: &Path) -> Result<TransformOutput> {
         let source = SourceObject {
             bucket: "bench".to_owned(),
             key: object.key.clone(),
@@ -127,6 +132,6 @@ impl Product {
         if output.report.rows != output.report.records {
             bail!("expected every event to become a row, found {:?}", output.report);
         }
-        Ok(output.report.rows)
+        Ok(output)
     }
 }

@@ -4,16 +4,15 @@ use std::{fmt::Write as _, time::Duration};
 
 use serde_json::json;
 
-use crate::{commit::Commits, sample::Sample, stopwatch::Best};
+use crate::{commit::Commits, pairs::Pairs, rules::Style, sample::Sample, stopwatch::Best};
 
-/// All figures.
+/// All figures; parts that were left out are `None`.
 pub struct Report {
     bytes: u64,
     events: u64,
-    ways: Vec<(&'static str, Duration)>,
-    one_thread: Duration,
-    two_threads: Duration,
-    commits: Option<Commits>,
+    pub transforms: Option<Best>,
+    pub pairs: Vec<Pairs>,
+    pub commits: Option<Commits>,
 }
 
 /// Ways on one thread, as they are printed.
@@ -21,45 +20,40 @@ const WAYS: [&str; 6] =
     ["split", "unzip and split", "no transform", "matano", "matano, whole events", "Matano's design"];
 
 impl Report {
-    pub fn new(sample: &Sample, best: &Best) -> Self {
-        Self {
-            bytes: sample.bytes,
-            events: sample.events,
-            ways: WAYS.map(|name| (name, best.of(name))).into(),
-            one_thread: best.of("one thread"),
-            two_threads: best.of("two threads"),
-            commits: None,
-        }
-    }
-
-    pub fn with_commits(self, commits: Commits) -> Self {
-        Self { commits: Some(commits), ..self }
-    }
-
-    fn seconds(&self, name: &str) -> f64 {
-        let found = self.ways.iter().find(|(way, _)| *way == name);
-        found.map_or(f64::NAN, |(_, took)| took.as_secs_f64())
+    /// Nothing yet.
+    pub fn new(sample: &Sample) -> Self {
+        Self { bytes: sample.bytes, events: sample.events, transforms: None, pairs: Vec::new(), commits: None }
     }
 
     /// Each promise: its name, what was measured, and what it has to be.
     fn ratios(&self) -> Vec<Ratio> {
-        let ours = self.seconds("matano");
-        let mut ratios = vec![
-            Ratio::at_least("of the speed without a transform", self.seconds("no transform") / ours, 0.35),
-            Ratio::at_least("times Matano's design", self.seconds("Matano's design") / ours, 10.0),
-            Ratio::at_least(
-                "times the same program over whole events",
-                self.seconds("matano, whole events") / ours,
-                2.5,
-            ),
-            Ratio::at_least(
-                "times one thread on two",
-                self.one_thread.as_secs_f64() / self.two_threads.as_secs_f64(),
-                1.85,
-            ),
-        ];
-        if let Some(commits) = &self.commits {
-            let ratio = commits.last.as_secs_f64() / commits.first.as_secs_f64();
+        let mut ratios = Vec::new();
+        if let Some(best) = &self.transforms {
+            let over = |one: &str, other: &str| best.of(one).as_secs_f64() / best.of(other).as_secs_f64();
+            ratios.extend([
+                Ratio::at_least("of the speed without a transform", over("no transform", "matano"), 0.35),
+                Ratio::at_least("times Matano's design", over("Matano's design", "matano"), 10.0),
+                Ratio::at_least(
+                    "times Matano's design, whole events",
+                    over("Matano's design", "matano, whole events"),
+                    2.5,
+                ),
+                Ratio::at_least("times one thread on two", over("one thread", "two threads"), 1.85),
+            ]);
+        }
+        for Pairs { style, millions: _, plain, worker, one, two } in &self.pairs {
+            let over = |one: &Duration, other: &Duration| one.as_secs_f64() / other.as_secs_f64();
+            let (loops, workers) = match style {
+                Style::Plain => ("times the loop over orjson, plain", "times one worker with two, plain"),
+                Style::Deepget => ("times the loop over orjson, deepget", "times one worker with two, deepget"),
+            };
+            ratios.extend([
+                Ratio::at_least(loops, over(plain, worker), 1.5),
+                Ratio::at_least(workers, over(one, two), 1.9),
+            ]);
+        }
+        if let Some(Commits { count: _, first, last }) = self.commits {
+            let ratio = last.as_secs_f64() / first.as_secs_f64();
             ratios.push(Ratio::at_most("times the first commit takes the last", ratio, 5.0));
         }
         ratios
@@ -67,14 +61,26 @@ impl Report {
 
     /// For people.
     pub fn table(&self) -> String {
-        let mut out = format!("\n{:<26} {:>8} {:>10} {:>10}\n", "one thread", "seconds", "MB/s", "us/event");
-        for (name, took) in &self.ways {
-            let seconds = took.as_secs_f64();
-            let (speed, each) = (self.bytes as f64 / 1e6 / seconds, seconds * 1e6 / self.events as f64);
-            line(&mut out, format_args!("{name:<26} {seconds:>8.2} {speed:>10.1} {each:>10.2}"));
+        let mut out = String::new();
+        if let Some(best) = &self.transforms {
+            line(&mut out, format_args!("\n{:<26} {:>8} {:>10} {:>10}", "one thread", "seconds", "MB/s", "us/event"));
+            for name in WAYS {
+                let seconds = best.of(name).as_secs_f64();
+                let (speed, each) = (self.bytes as f64 / 1e6 / seconds, seconds * 1e6 / self.events as f64);
+                line(&mut out, format_args!("{name:<26} {seconds:>8.2} {speed:>10.1} {each:>10.2}"));
+            }
         }
-        if let Some(commits) = &self.commits {
-            let Commits { count, first, last } = commits;
+        for Pairs { style, millions, plain, worker, one, two } in &self.pairs {
+            let head = format!("100 detections, {}", style.as_str());
+            line(&mut out, format_args!("\n{head:<26} {:>8} {:>10}", "seconds", "M pairs/s"));
+            let ways =
+                [("plain loop", plain), ("worker", worker), ("one worker alone", one), ("the busier of two", two)];
+            for (name, took) in ways {
+                let seconds = took.as_secs_f64();
+                line(&mut out, format_args!("{name:<26} {seconds:>8.2} {:>10.2}", millions / seconds));
+            }
+        }
+        if let Some(Commits { count, first, last }) = self.commits {
             line(&mut out, format_args!("\ncommit 1: {first:.1?}, commit {count}: {last:.1?}"));
         }
         line(&mut out, format_args!("\n{:>8} {:>8}", "ratio", "goal"));
@@ -91,8 +97,10 @@ impl Report {
 
     /// For programs.
     pub fn json(&self) -> String {
-        let ways: serde_json::Map<_, _> =
-            self.ways.iter().map(|(name, took)| ((*name).to_owned(), json!({"seconds": took.as_secs_f64()}))).collect();
+        let ways = self.transforms.as_ref().map(|best| {
+            let all = WAYS.into_iter().chain(["one thread", "two threads"]);
+            all.map(|name| (name.to_owned(), best.of(name).as_secs_f64().into())).collect::<serde_json::Map<_, _>>()
+        });
         let ratios: Vec<_> = self
             .ratios()
             .into_iter()
@@ -100,16 +108,19 @@ impl Report {
                 json!({"name": name, "ratio": value, "goal": goal, "at_most": bound == Bound::AtMost})
             })
             .collect();
-        let commits = self.commits.map(|Commits { count, first, last }| {
-            json!({"count": count, "first_seconds": first.as_secs_f64(), "last_seconds": last.as_secs_f64()})
+        let pairs = self.pairs.iter().map(|Pairs { style, millions, plain, worker, one, two }| {
+            let [plain, worker, one, two] = [plain, worker, one, two].map(|took| took.as_secs_f64());
+            let style = style.as_str();
+            json!({"style": style, "millions": millions, "loop": plain, "worker": worker, "one": one, "two": two})
         });
-        let threads = json!({"one": self.one_thread.as_secs_f64(), "two": self.two_threads.as_secs_f64()});
+        let pairs: Vec<_> = pairs.collect();
+        let commits = self.commits.map(|Commits { count, first, last }| {
+            json!({"count": count, "first": first.as_secs_f64(), "last": last.as_secs_f64()})
+        });
         json!({
             "bytes": self.bytes,
             "events": self.events,
-            "ways": ways,
-            "threads": threads,
-            "commits": commits,
+            "seconds": {"transforms": ways, "pairs": pairs, "commits": commits},
             "ratios": ratios,
         })
         .to_string()

@@ -58,6 +58,12 @@ def check(r, d):
     assert r.deepget('nope.nope', default=4) == 4 and r.deepget('related.ip', 5) == 5 and r.deepget('message', 6) == 6
     assert r.deepget('user.roles') == ['a', 'b'] and r.deepget('') is None and r.deepget('a..b') is None
     assert r.deepget([], 1) is r and r.deepget(['pairs', 0]) is None
+    assert r.deepget(path='user.name') == r.deepget(default=1, path='user.name') == 'ann'
+    for wrong in (lambda: r.deepget(), lambda: r.deepget(1), lambda: r.deepget('a', 'b', 'c'), lambda: r.deepget('a', x=1),
+                  lambda: r.deepget('a', path='b'), lambda: r.get(), lambda: r.get('a', 'b', 'c'), lambda: r.get([])):
+        try: wrong()
+        except TypeError: pass
+        else: assert False
 ",
     );
 }
@@ -173,6 +179,48 @@ def title(r): return ' '.join(k.deepget('event.action') + str(k['count']) for k 
     let rows: Vec<Value> = (0..3).map(|count| json!({"count": count, "event": {"action": "a"}})).collect();
     let report = Case::new(&[("one", code)]).detect(&rows);
     assert_eq!(report.matches[0].title, "a0 a1 a2");
+}
+
+/// More rows than it takes to learn what detections ask for: from then on records move from row to row.
+#[test]
+fn every_row_has_its_own_values_also_when_records_move_on() {
+    let checks = "
+kept = []
+def expected(n):
+    user = None if n % 10 == 3 else {'name': f'n{n}', 'roles': [f'r{n}', 'x'], 'address': None}
+    return {'count': n, 'event': f'a{n}', 'user': user}
+def as_it_was(n, r):
+    return {'count': r['count'], 'event': r['event']['action'], 'user': r['user']} == expected(n)
+def detect(r):
+    n = r['count']
+    assert as_it_was(n, r) and r.deepget('event.action') == f'a{n}' and r['message'] is None, (n, r)
+    assert r.deepget('user.roles') == (None if n % 10 == 3 else [f'r{n}', 'x']) and (r.get('user') or {}).get('no') is None
+    if n % 5 == 1: assert r['ratio'] == n + 0.5 and len(list(r.items())) == len(r)
+    if n % 50 == 7: kept.append((n, r))
+    if n % 50 == 9: kept.append((n, {'count': n, 'event': r['event'], 'user': r['user']}))
+    return n == 299 and len(kept) == 12 and all(as_it_was(n, r) for n, r in kept)
+";
+    let changes = "
+def detect(r):
+    n = r['count']
+    if n % 10 == 3 or n % 50 in (7, 9): return
+    if n % 3 == 0: r['user']['roles'].append('eve')
+    if n % 7 == 0: r['user']['name'] = 'eve'
+    if n % 11 == 0: del r['event']
+    if n % 13 == 0: raise ValueError(n)
+";
+    let row = |n: i64| {
+        let mut row = json!({"count": n, "ratio": n as f64 + 0.5, "event": {"action": format!("a{n}")}});
+        if n % 10 != 3 {
+            row["user"] = json!({"name": format!("n{n}"), "roles": [format!("r{n}"), "x"]});
+        }
+        row
+    };
+    let detections = [("before", checks), ("changes", changes), ("after", checks)];
+    let report = Case::new(&detections).detect(&(0..300).map(row).collect::<Vec<_>>());
+    let failed: Vec<&str> = report.failures.iter().map(|failure| failure.detection.as_str()).collect();
+    assert_eq!(failed, ["changes"], "{:?}", report.failures);
+    assert_eq!(fired(&report).len(), 2);
 }
 
 #[test]
