@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,6 +16,8 @@ use iceberg::{
 };
 use model::staged::BatchId;
 use serde_json::Value;
+
+use crate::manifests;
 
 /// The batches that stand in a table's snapshots.
 pub(crate) fn has_batch(metadata: &TableMetadata, batch: BatchId) -> bool {
@@ -29,12 +31,14 @@ pub(crate) struct Base {
     catalog: Arc<dyn Catalog>,
     rule: Rule,
     refused: AtomicBool,
+    /// Lists that were written to be shown once.
+    lists: Mutex<Vec<String>>,
 }
 
 /// What happens to the table when it is loaded.
 #[derive(Debug)]
 pub(crate) enum Rule {
-    /// Refuse if this batch is in it.
+    /// Refuse if this batch is in it; else show its manifests merged where they are many.
     Once(BatchId),
     /// Show these fields, by id, with these wider types. iceberg's schema update adds and deletes columns but does not widen
     /// them; it takes over whatever else it sees, and the requirement it writes holds for the real table.
@@ -43,7 +47,12 @@ pub(crate) enum Rule {
 
 impl Base {
     pub(crate) fn new(catalog: Arc<dyn Catalog>, rule: Rule) -> Self {
-        Self { catalog, rule, refused: AtomicBool::new(false) }
+        Self { catalog, rule, refused: AtomicBool::new(false), lists: Mutex::default() }
+    }
+
+    /// Files that nothing needs once the transaction has ended.
+    pub(crate) fn leftovers(self) -> Vec<String> {
+        self.lists.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a load found the batch.
@@ -53,12 +62,30 @@ impl Base {
 }
 
 fn widened(table: &Table, fields: &[(i32, &'static str)]) -> Result<Table> {
-    let mut metadata = serde_json::to_value(table.metadata())?;
     let current = table.metadata().current_schema_id();
-    let schemas = metadata.get_mut("schemas").and_then(Value::as_array_mut).into_iter().flatten();
-    for schema in schemas.filter(|schema| schema["schema-id"] == current) {
-        widen(schema, fields);
-    }
+    changed(table, |metadata| {
+        let schemas = metadata.get_mut("schemas").and_then(Value::as_array_mut).into_iter().flatten();
+        for schema in schemas.filter(|schema| schema["schema-id"] == current) {
+            widen(schema, fields);
+        }
+    })
+}
+
+/// The table with another list of the current snapshot's manifests: what iceberg commits on top of it lists them.
+fn listing(table: &Table, list: &str) -> Result<Table> {
+    let current = table.metadata().current_snapshot_id();
+    changed(table, |metadata| {
+        let snapshots = metadata.get_mut("snapshots").and_then(Value::as_array_mut).into_iter().flatten();
+        for snapshot in snapshots.filter(|snapshot| snapshot["snapshot-id"].as_i64() == current) {
+            snapshot["manifest-list"] = Value::from(list);
+        }
+    })
+}
+
+/// The table with other metadata than it has.
+fn changed(table: &Table, change: impl FnOnce(&mut Value)) -> Result<Table> {
+    let mut metadata = serde_json::to_value(table.metadata())?;
+    change(&mut metadata);
     let metadata: TableMetadata = serde_json::from_value(metadata)?;
     let table = Table::builder()
         .identifier(table.identifier().clone())
@@ -96,7 +123,14 @@ impl Catalog for Base {
                 self.refused.store(true, Ordering::SeqCst);
                 Err(Error::new(ErrorKind::PreconditionFailed, "the batch is already committed"))
             }
-            Rule::Once(_) => Ok(table),
+            Rule::Once(batch) => match manifests::merged(&table, *batch).await? {
+                None => Ok(table),
+                Some(list) => {
+                    let shown = listing(&table, &list);
+                    self.lists.lock().unwrap_or_else(PoisonError::into_inner).push(list);
+                    shown
+                }
+            },
             Rule::Widen(fields) => widened(&table, fields),
         }
     }

@@ -119,6 +119,12 @@ impl Lake {
             Err(error) => Err(error),
         };
         self.step("commit: snapshot committed")?;
+        let was_refused = base.refused();
+        for list in base.leftovers() {
+            if let Err(error) = table.file_io().delete(&list).await {
+                warn!(file = list, %error, "a manifest list that is not needed stays");
+            }
+        }
         // The word of the catalog is not enough, neither yes nor no: the SQL catalog of iceberg 0.10 ignores a failed COMMIT of its
         // database, and an error may come after the change was made. What the table says counts.
         let now = match self.load(name).await {
@@ -131,7 +137,7 @@ impl Lake {
             snapshot.summary().additional_properties.get(BatchId::PROPERTY) == Some(&batch.0.to_string())
         });
         match (landed, committed) {
-            (Some(_), Err(_)) if base.refused() => Ok(None),
+            (Some(_), Err(_)) if was_refused => Ok(None),
             (Some(snapshot), committed) => {
                 if let Err(error) = committed {
                     warn!(table = %name, batch = %batch.0.short(12), %error, "the commit was reported as failed and is there");

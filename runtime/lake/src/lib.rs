@@ -16,6 +16,7 @@ mod table; // create, evolve, observe, drop
 mod commit; // staged files into a table, once
 mod conform; // rows of a file as rows of its table
 mod data_file; // a Parquet file as Iceberg lists it
+mod manifests; // what a snapshot lists, merged where it is many
 mod merge; // staged files to data files
 
 mod expire; // old snapshots
