@@ -9,14 +9,16 @@ mod releases; // content-addressed releases and the pointer
 
 mod flow; // objects in, rows, matches, alerts out
 mod replay; // again, after a fix
-mod report;
+mod report; // what a run did
 mod schedule; // windows of time
 mod scheduler; // scheduled detections
-mod target; // the directory, opened // what a run did
+mod target; // the directory, opened
 
 pub mod sql; // questions to the lake
-mod trial;
-mod written; // answers as text // a release without a target
+mod table; // a table as DataFusion sees it
+mod written; // answers as text
+
+mod trial; // a release without a target
 
 pub use columns::Misfit;
 pub use detections::{Attempted, DetectionFailure, Evaluated, Evaluation, Found, Printed, Rehearsed, SweptFailure};

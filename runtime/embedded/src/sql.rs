@@ -20,9 +20,10 @@ use datafusion::{
         tokenizer::{Location, Token, Tokenizer},
     },
 };
-use iceberg_datafusion::IcebergStaticTableProvider;
 use lake::Lake;
 use model::{ecs::closest, name::TableName, schema::TableSchema, time::Timestamp};
+
+use crate::table::LakeTable;
 
 /// The only namespace of a lake: `SELECT ... FROM matano.aws_cloudtrail` works as it does in Athena.
 const NAMESPACE: &str = "matano";
@@ -68,10 +69,7 @@ pub async fn query(lake: &Lake, sql: &str) -> Result<Rows, SqlError> {
     let context = session()?;
     let names = lake.table_names().await?;
     for name in named_tables(&context, sql, names.iter().map(TableName::as_str))? {
-        let provider = IcebergStaticTableProvider::try_new_from_table(lake.load(&name).await?)
-            .await
-            .map_err(|error| SqlError::Execution(error.to_string()))?;
-        register(&context, &name, Arc::new(provider))?;
+        register(&context, &name, Arc::new(LakeTable::new(lake.load(&name).await?)?))?;
     }
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let frame = context.sql_with_options(sql, options).await.map_err(|error| mistake(sql, &error))?;

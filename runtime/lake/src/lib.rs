@@ -19,6 +19,8 @@ mod data_file; // a Parquet file as Iceberg lists it
 mod manifests; // what a snapshot lists, merged where it is many
 mod merge; // staged files to data files
 
+mod read; // rows of a table, whatever columns its files have
+
 mod expire; // old snapshots
 
 use std::{
@@ -47,6 +49,8 @@ use tokio::sync::Mutex;
 pub use commit::{CommitOutcome, LocalFile};
 pub use error::LakeError;
 pub use expire::{Expirable, Expiry};
+pub use iceberg::table::Table as IcebergTable;
+pub use read::{Files, Reading, arrow_schema, read};
 pub use table::{Data, Ensured, ObservedTable};
 
 /// The namespace of all tables.

@@ -80,6 +80,12 @@ fn a_new_column_is_null_in_old_rows_and_a_lossy_change_is_refused_with_the_colum
     repo.ingest(&file);
     let rows = repo.rows("SELECT n, extra.deep AS deep FROM web ORDER BY n");
     assert_eq!(rows, [json!({"n": 1}), json!({"n": 2, "deep": "x"})]);
+    // a struct gets a member
+    let source = source.replace("{name: deep, type: string}", "{name: deep, type: string}, {name: more, type: long}");
+    repo.write("log_sources/web/log_source.yml", source.as_bytes());
+    repo.fine(&["deploy", "--yes"]);
+    let rows = repo.rows("SELECT n, extra FROM web WHERE n > 1");
+    assert_eq!(rows, [json!({"n": 2, "extra": {"deep": "x"}})]);
 
     repo.write(
         "log_sources/web/log_source.yml",
