@@ -74,19 +74,9 @@ impl Lake {
         if has_batch(table.metadata(), batch) {
             return Ok(CommitOutcome::AlreadyCommitted);
         }
-        let parts = merge::plan(&table, files, target_file_bytes)?;
-        let mut added = Vec::with_capacity(parts.len());
-        for part in parts {
-            added.extend(merge::write(&table, part, batch).await?);
-        }
+        let added = self.data_files(&table, files, batch, target_file_bytes).await?;
         self.step("commit: data files written")?;
         let rows = added.iter().map(DataFile::record_count).sum();
-        let staged: u64 = files.iter().map(|file| file.staged.rows).sum();
-        if rows != staged {
-            let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
-            let problem = format!("expected {staged} rows in the batch, found {rows}");
-            return Err(LakeError::Staged { path, problem });
-        }
         if added.is_empty() {
             return Ok(CommitOutcome::Committed { snapshot: None, files: 0, rows: 0, bytes: 0 });
         }
@@ -99,6 +89,28 @@ impl Lake {
             Some(snapshot) => CommitOutcome::Committed { snapshot: Some(snapshot), files, rows, bytes },
             None => CommitOutcome::AlreadyCommitted,
         })
+    }
+
+    /// The rows of staged files as data files of the table, not yet in it.
+    pub(crate) async fn data_files(
+        &self,
+        table: &Table,
+        files: &[LocalFile],
+        batch: BatchId,
+        target_file_bytes: NonZeroU64,
+    ) -> Result<Vec<DataFile>, LakeError> {
+        let parts = merge::plan(table, files, target_file_bytes)?;
+        let mut added = Vec::with_capacity(parts.len());
+        for part in parts {
+            added.extend(merge::write(table, part, batch).await?);
+        }
+        let rows: u64 = added.iter().map(DataFile::record_count).sum();
+        let staged: u64 = files.iter().map(|file| file.staged.rows).sum();
+        if rows == staged {
+            return Ok(added);
+        }
+        let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
+        Err(LakeError::Staged { path, problem: format!("expected {staged} rows in the batch, found {rows}") })
     }
 
     /// One fast append with the batch id in its summary. `None` where the batch was there before.

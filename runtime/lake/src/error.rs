@@ -98,6 +98,17 @@ pub enum LakeError {
         /// The batch.
         batch: BatchId,
     },
+    /// The catalog's word for where a table is could not be changed.
+    #[error("cannot replace the rows of table `{table}`: {source}")]
+    Swap {
+        /// The table.
+        table: TableName,
+        /// Why it failed.
+        source: sqlx::Error,
+    },
+    /// Others changed the table faster than this process could.
+    #[error("table `{0}` was changed by other processes again and again: try again later")]
+    Contended(TableName),
     /// A failpoint of a test.
     #[error("stopped at failpoint `{0}`")]
     Failpoint(&'static str),
@@ -108,7 +119,12 @@ impl LakeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Iceberg { source, .. } => source.retryable() || is_transient(source),
-            Self::Catalog { .. } | Self::File { .. } | Self::Lost { .. } | Self::Failpoint(_) => true,
+            Self::Catalog { .. }
+            | Self::File { .. }
+            | Self::Lost { .. }
+            | Self::Swap { .. }
+            | Self::Contended(_)
+            | Self::Failpoint(_) => true,
             Self::Columns(error) => error.is_retryable(),
             Self::Warehouse(_)
             | Self::UnknownTable(_)

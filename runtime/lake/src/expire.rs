@@ -74,7 +74,7 @@ impl Lake {
     }
 }
 
-fn batch(snapshot: &SnapshotRef) -> Option<BatchId> {
+pub(crate) fn batch(snapshot: &SnapshotRef) -> Option<BatchId> {
     let word = snapshot.summary().additional_properties.get(BatchId::PROPERTY)?;
     word.parse().ok().map(BatchId)
 }

@@ -3,7 +3,7 @@
 //!
 //! Start at [`Lake::open`]; [`Lake::ensure_table`] makes a table fit a schema, [`Lake::commit`] adds rows. The catalog is a
 //! SQLite file that several processes may have open, the warehouse a directory or a bucket, and any Iceberg engine can read
-//! both. Nothing here deletes rows: only [`Lake::drop_table`] with [`Data::Purge`] does.
+//! both. Rows go only with [`Lake::drop_table`] and [`Data::Purge`], or where [`Lake::write`] is told to replace them.
 
 mod error;
 
@@ -16,8 +16,12 @@ mod table; // create, evolve, observe, drop
 mod commit; // staged files into a table, once
 mod conform; // rows of a file as rows of its table
 mod data_file; // a Parquet file as Iceberg lists it
-mod manifests; // what a snapshot lists, merged where it is many
 mod merge; // staged files to data files
+
+mod manifests; // what a snapshot lists, merged where it is many
+mod overwrite; // a snapshot in which every row is new
+mod pointer; // the catalog's word for where a table is
+mod write; // staged files that replace rows
 
 mod read; // rows of a table, whatever columns its files have
 
@@ -52,6 +56,7 @@ pub use expire::{Expirable, Expiry};
 pub use iceberg::table::Table as IcebergTable;
 pub use read::{Files, Reading, arrow_schema, read};
 pub use table::{Data, Ensured, ObservedTable};
+pub use write::{Effect, Head};
 
 /// The namespace of all tables.
 pub const NAMESPACE: &str = "matano";
@@ -109,6 +114,7 @@ pub type Failpoint = Arc<dyn Fn(&'static str) -> bool + Send + Sync>;
 #[derive(Clone)]
 pub struct Lake {
     catalog: Arc<dyn Catalog>,
+    pointer: pointer::Pointer,
     storage: FileIO,
     warehouse: String,
     committers: Arc<Mutex<BTreeMap<TableName, Arc<Mutex<()>>>>>,
@@ -134,21 +140,23 @@ impl Lake {
                 (location.clone(), Arc::new(OpenDalStorageFactory::S3 { customized_credential_load: None }))
             }
         };
-        let url = prepare(&config.catalog).await?;
+        let (url, options) = prepare(&config.catalog).await?;
         let mut properties: HashMap<String, String> = config.properties.clone().into_iter().collect();
         let io = FileIOBuilder::new(storage.clone()).with_props(properties.clone()).build();
         properties.insert("uri".to_owned(), url);
         properties.insert("warehouse".to_owned(), location.clone());
         let builder = SqlCatalogBuilder::default().with_storage_factory(storage);
         let catalog = builder.load(NAMESPACE, properties).await.map_err(LakeError::iceberg("open the catalog"))?;
-        let lake = Self::on(Arc::new(catalog), io, location);
+        let lake = Self {
+            catalog: Arc::new(catalog),
+            pointer: pointer::Pointer::new(options),
+            storage: io,
+            warehouse: location,
+            committers: Arc::default(),
+            failpoint: None,
+        };
         lake.ensure_namespace().await?;
         Ok(lake)
-    }
-
-    /// On a catalog that is open already, has the namespace, and puts tables at `warehouse/matano/table`.
-    pub fn on(catalog: Arc<dyn Catalog>, storage: FileIO, warehouse: String) -> Self {
-        Self { catalog, storage, warehouse, committers: Arc::default(), failpoint: None }
     }
 
     /// The same lake with a failpoint, for tests.
@@ -210,8 +218,8 @@ pub(crate) fn ident(table: &TableName) -> TableIdent {
     TableIdent::new(namespace(), table.to_string())
 }
 
-/// Makes the catalog's database, readable while it is written, and returns its address.
-async fn prepare(path: &std::path::Path) -> Result<String, LakeError> {
+/// Makes the catalog's database, readable while it is written, and returns its address and how it is opened.
+async fn prepare(path: &std::path::Path) -> Result<(String, SqliteConnectOptions), LakeError> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     if let Some(directory) = directory {
         std::fs::create_dir_all(directory).map_err(LakeError::file("create", directory))?;
@@ -239,7 +247,7 @@ async fn prepare(path: &std::path::Path) -> Result<String, LakeError> {
         }
     }
     let absolute = path.canonicalize().map_err(LakeError::file("open", path))?;
-    Ok(format!("sqlite://{}?mode=rwc", escaped(&absolute.to_string_lossy())))
+    Ok((format!("sqlite://{}?mode=rwc", escaped(&absolute.to_string_lossy())), options.filename(absolute)))
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {

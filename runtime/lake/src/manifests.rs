@@ -24,11 +24,32 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    /// For the snapshot that comes next.
+    pub(crate) fn of_next(table: &'a Table, digest: Digest) -> Self {
+        let metadata = table.metadata();
+        let mut word = [0; 8];
+        word.copy_from_slice(&digest.as_bytes()[..8]);
+        // ids are positive
+        let snapshot = i64::from_be_bytes(word) & i64::MAX;
+        Self {
+            table,
+            digest,
+            snapshot,
+            parent: metadata.current_snapshot_id(),
+            sequence: metadata.next_sequence_number(),
+        }
+    }
+
     /// For another list of what the current snapshot has.
     fn of_current(table: &'a Table, digest: Digest) -> Option<Self> {
         let current = table.metadata().current_snapshot()?;
         let (snapshot, parent) = (current.snapshot_id(), current.parent_snapshot_id());
         Some(Self { table, digest, snapshot, parent, sequence: current.sequence_number() })
+    }
+
+    /// The snapshot's id.
+    pub(crate) fn snapshot(&self) -> i64 {
+        self.snapshot
     }
 
     fn path(&self, name: &str) -> String {

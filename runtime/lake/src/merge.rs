@@ -82,18 +82,23 @@ pub(crate) async fn write(table: &Table, part: Part, batch: BatchId) -> Result<V
     let want = arrow_schema(table)?;
     let mut out = Vec::new();
     for piece in pieces(table, part, &want).await? {
-        let location = location(table, &piece.partition, &piece.keys, batch);
-        let (local, is_new) = place(table, &piece, &location).await?;
-        let data_file = describe(table, location, &local, piece.partition.clone())?;
-        // a file left by an earlier attempt has the same rows, or it is not what its name says
-        if !is_new && data_file.record_count() != piece.rows {
-            let problem = format!("expected {} rows, found {}", piece.rows, data_file.record_count());
-            return Err(LakeError::Staged { path: local, problem });
-        }
-        check_partition(table, &piece, &data_file)?;
-        out.push(data_file);
+        out.push(bring(table, &piece, batch).await?);
     }
     Ok(out)
+}
+
+/// Puts one file into the table's location and describes it.
+pub(crate) async fn bring(table: &Table, piece: &Piece, batch: BatchId) -> Result<DataFile, LakeError> {
+    let location = location(table, &piece.partition, &piece.keys, batch);
+    let (local, is_new) = place(table, piece, &location).await?;
+    let data_file = describe(table, location, &local, piece.partition.clone())?;
+    // a file left by an earlier attempt has the same rows, or it is not what its name says
+    if !is_new && data_file.record_count() != piece.rows {
+        let problem = format!("expected {} rows, found {}", piece.rows, data_file.record_count());
+        return Err(LakeError::Staged { path: local, problem });
+    }
+    check_partition(table, piece, &data_file)?;
+    Ok(data_file)
 }
 
 /// A row in the wrong partition would be there and never be found. The footer says what the rows say.
@@ -116,8 +121,9 @@ fn check_partition(table: &Table, piece: &Piece, data_file: &DataFile) -> Result
 
 /// Rows of one partition, ready in one local file.
 #[derive(Debug)]
-struct Piece {
+pub(crate) struct Piece {
     path: PathBuf,
+    /// What its rows come from: part of its name.
     keys: Vec<String>,
     partition: Struct,
     rows: u64,
@@ -125,9 +131,22 @@ struct Piece {
     _scratch: Option<Arc<Scratch>>,
 }
 
+impl Piece {
+    /// The rows of an unpartitioned table.
+    pub(crate) fn whole(path: PathBuf, key: String, rows: u64, scratch: Scratch) -> Self {
+        Self { path, keys: vec![key], partition: Struct::empty(), rows, _scratch: Some(Arc::new(scratch)) }
+    }
+}
+
 /// A directory that goes away with its last file.
 #[derive(Debug)]
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -198,7 +217,7 @@ fn split(table: &Table, part: &Part, path: &Path, rows: RecordBatch) -> Result<V
 }
 
 /// Beside the data of a directory warehouse, so that a rename is enough; else among the machine's temporary files.
-fn scratch(table: &Table) -> Result<Scratch, LakeError> {
+pub(crate) fn scratch(table: &Table) -> Result<Scratch, LakeError> {
     let parent = match local_path(table.metadata().location()) {
         Some(directory) => directory.join("data"),
         None => std::env::temp_dir(),

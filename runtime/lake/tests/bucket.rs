@@ -7,8 +7,11 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use lake::{CommitOutcome, Data, Ensured, Lake, LakeConfig, Warehouse};
-use model::release::Storage;
+use lake::{CommitOutcome, Data, Effect, Ensured, Lake, LakeConfig, Warehouse};
+use model::{
+    name::TableName,
+    release::{Partition, Storage},
+};
 use support::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +45,18 @@ async fn a_bucket_holds_tables_as_a_directory_does() {
     assert_eq!(again, CommitOutcome::AlreadyCommitted);
     assert_eq!(strings(&lake, "id").await.len(), 3);
     assert_eq!(lake.tables().await.unwrap()[&table()].files, 2);
+    let replaced = TableName::parse("replaced").unwrap();
+    let storage = Storage { partition: Partition::None, ..Storage::default() };
+    lake.ensure_table(&replaced, &plain(), &storage).await.unwrap();
+    for (object, effect) in
+        [("d", Effect::Overwrite), ("e", Effect::Overwrite), ("f", Effect::Merge(vec!["n".to_owned()]))]
+    {
+        let files = [stage(root.path(), object, &plain(), None, &rows(object, &["2026-01-01T05:00:00Z"]))];
+        lake.write(&replaced, &files, batch(&files), TARGET, &effect).await.unwrap();
+        let rows: usize = lake.rows(&replaced).await.unwrap().iter().map(|rows| rows.num_rows()).sum();
+        assert_eq!(rows, 1, "{object}");
+    }
+    lake.drop_table(&replaced, Data::Purge).await.unwrap();
     lake.drop_table(&table(), Data::Keep).await.unwrap();
     let ensured = lake.ensure_table(&table(), &plain(), &Storage::default()).await.unwrap();
     assert_eq!(ensured, Ensured::Attached(vec![]));
