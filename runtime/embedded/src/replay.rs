@@ -116,7 +116,7 @@ impl Session<'_> {
             replayed.ingested = self.ingest(fresh, |_| ()).await?;
         }
         let settled = self.settle(Flush::All).await?;
-        merge(&mut replayed.settled, settled);
+        replayed.settled.add(settled);
         Ok(replayed)
     }
 
@@ -342,31 +342,4 @@ fn strings(column: &dyn datafusion::arrow::array::Array) -> Vec<String> {
         Some(column) => (0..column.len()).map(|row| column.value(row).to_owned()).collect(),
         None => Vec::new(),
     }
-}
-
-fn merge(into: &mut Settled, more: Settled) {
-    let Settled {
-        commits,
-        rows_seen,
-        matches,
-        new_matches,
-        alerts,
-        sent,
-        windows,
-        failures,
-        printed,
-        problems,
-        uncommitted,
-    } = more;
-    into.commits += commits;
-    into.rows_seen += rows_seen;
-    into.matches += matches;
-    into.new_matches += new_matches;
-    into.alerts.extend(alerts);
-    into.sent += sent;
-    into.windows += windows;
-    into.failures.extend(failures);
-    into.printed.extend(printed);
-    into.problems.extend(problems);
-    into.uncommitted |= uncommitted;
 }

@@ -52,3 +52,33 @@ pub struct Settled {
     /// Whether rows are still on their way because a table could not be written.
     pub uncommitted: bool,
 }
+
+impl Settled {
+    /// Takes in what another run did.
+    pub(crate) fn add(&mut self, more: Self) {
+        let Self {
+            commits,
+            rows_seen,
+            matches,
+            new_matches,
+            alerts,
+            sent,
+            windows,
+            failures,
+            printed,
+            problems,
+            uncommitted,
+        } = more;
+        self.commits += commits;
+        self.rows_seen += rows_seen;
+        self.matches += matches;
+        self.new_matches += new_matches;
+        self.alerts.extend(alerts);
+        self.sent += sent;
+        self.windows += windows;
+        self.failures.extend(failures);
+        self.printed.extend(printed);
+        self.problems.extend(problems);
+        self.uncommitted |= uncommitted;
+    }
+}
