@@ -5,11 +5,12 @@
 mod cli {
     pub mod bad_input; // whatever comes in, every record is accounted for
     pub mod editor; // the language server on standard input and output
+    pub mod enrichment; // tables that are looked up, and uploads to them
     pub mod journey; // from init to an answer in SQL
     pub mod mistakes; // what check, plan and deploy say and refuse
     pub mod outputs; // what check writes for GitHub
     pub mod processes; // two at once, and killed ones
-    pub mod replay;
-    pub mod repo; // a detections repo in a temporary directory // rejects again, after a fix
+    pub mod replay; // rejects again, after a fix
+    pub mod repo; // a detections repo in a temporary directory
     pub mod testing; // what tests can say, and what comes of it
 }

@@ -4,14 +4,22 @@
 //! way to its end: staged rows into the lake, rows past the detections, matches into alerts, alerts out. Every step can
 //! be repeated after a crash and picks up what the one before left.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use alert_forwarder::{AlertForwarder, ForwarderOptions, SLACK_API, World};
 use alert_writer::AlertWriter;
 use detections::{CacheAccess, DetectReport, Host, Outcome};
+use lake::Effect;
 use lake_writer::{Flush, LakeWriter, WriteOptions};
 use model::{
-    name::{LogSourceName, TableName},
+    name::{EnrichmentName, LogSourceName, TableName},
     object::SourceObject,
     release::{Bundle, Trigger},
     staged::{BatchId, StagedFile},
@@ -33,6 +41,7 @@ use crate::{
     Embedded, EmbeddedError,
     report::{Ingested, Settled},
     trial,
+    uploads::{self, Uploads},
 };
 
 /// Asks for the time.
@@ -54,6 +63,9 @@ pub struct Session<'a> {
     pub(crate) clock: Clock,
     pub(crate) host: Option<Arc<Host>>,
     pub(crate) alert_writer: AlertWriter,
+    pub(crate) uploads: Uploads,
+    /// Commits of uploads that no [`Settled`] has counted yet.
+    upload_commits: AtomicU64,
     owner: Owner,
     transformer: Transformer,
     lake_writer: LakeWriter,
@@ -71,11 +83,14 @@ impl<'a> Session<'a> {
             target.staging.sweep(&ended)?;
             Owner::bury(&owners, &ended)?;
         }
+        let lookups = EnrichmentTables::of_bundle(&bundle)?;
+        let uploads = Uploads::new(lookups.clone());
+        uploads.refresh(target, &bundle.release).await?;
         let mut transformer = Transformer::new(
             target.ledger.clone(),
             Arc::new(target.objects.clone()),
             target.staging.clone(),
-            Arc::new(sources(target, &bundle).await?),
+            Arc::new(sources(target, &bundle, &lookups).await?),
             owner.name(),
             clock.clone(),
         );
@@ -92,6 +107,9 @@ impl<'a> Session<'a> {
                 WriteOptions { target_file_bytes: table.storage.target_file_bytes, ..WriteOptions::default() };
             lake_writer.options.insert(table.name.clone(), options);
         }
+        for (table, arrival) in uploads::arrivals(&bundle.release) {
+            lake_writer.options.insert(table, WriteOptions { arrival, ..WriteOptions::default() });
+        }
         let world = World {
             store: target.alerts.clone(),
             secrets: target.secrets.clone(),
@@ -107,9 +125,11 @@ impl<'a> Session<'a> {
                 .unwrap_or_else(|| SLACK_API.to_owned()),
         };
         Ok(Self {
-            host: host(target, &bundle, &clock)?,
+            host: host(target, &bundle, &clock, &uploads.lines().await)?,
             alert_writer: AlertWriter::new(target.alerts.clone(), &bundle.release),
             forwarder: AlertForwarder::new(world, &bundle.release, ForwarderOptions::default()),
+            uploads,
+            upload_commits: AtomicU64::new(0),
             owner,
             transformer,
             lake_writer,
@@ -136,9 +156,9 @@ impl<'a> Session<'a> {
         Ok(out)
     }
 
-    /// A log source of the release.
+    /// A log source of the release, or `enrich_<table>` for uploads.
     pub fn source(&self, name: &str) -> Result<LogSourceName, EmbeddedError> {
-        let sources = &self.bundle.release.log_sources;
+        let sources = self.bundle.release.sources();
         sources.get_key_value(name).map(|(name, _)| name.clone()).ok_or_else(|| EmbeddedError::UnknownSource {
             name: name.to_owned(),
             deployed: sources.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
@@ -164,22 +184,37 @@ impl<'a> Session<'a> {
     }
 
     /// Reads objects into staging. Their rows are in the lake after [`Session::settle`].
+    ///
+    /// Uploads to enrichment tables come first, one after the other, and are in the lake before anything else is read: the
+    /// records of this call are looked up in them.
     pub async fn ingest(
         &self,
         requests: Vec<Request>,
         mut on: impl FnMut(&Ingested),
     ) -> Result<Ingested, EmbeddedError> {
+        // one that a killed process had begun may be asked for, too
+        let mut addresses = BTreeSet::new();
+        let requests = requests.into_iter().filter(|request| addresses.insert(request.address.clone())).collect();
         let mut total = Ingested::default();
         let mut finished = Vec::new();
-        self.transformer
-            .process(requests, |request, fate| {
-                if let Fate::Done { report, .. } = &fate {
-                    finished.push(report.object.clone());
-                }
-                add(&mut total, request, fate);
-                on(&total);
-            })
-            .await;
+        let mut note = |request, fate: Fate| {
+            if let Fate::Done { report, .. } = &fate {
+                finished.push(report.object.clone());
+            }
+            add(&mut total, request, fate);
+            on(&total);
+        };
+        let (uploads, others) = self.divide(requests).await;
+        if !uploads.is_empty() {
+            for upload in uploads {
+                self.transformer.process(vec![upload], &mut note).await;
+            }
+            // what fails is tried again, and reported, by `settle`
+            let report = self.lake_writer.flush(Flush::Due).await?;
+            self.upload_commits.fetch_add(report.commits.len() as u64, Ordering::Relaxed);
+        }
+        self.refresh_enrichment().await?;
+        self.transformer.process(others, &mut note).await;
         for object in finished {
             self.target.objects.local.forget(&object)?;
         }
@@ -188,8 +223,9 @@ impl<'a> Session<'a> {
 
     /// Commits, detects, alerts and sends until nothing is left that can be done now.
     pub async fn settle(&self, flush: Flush) -> Result<Settled, EmbeddedError> {
-        let mut settled = Settled::default();
+        let mut settled = Settled { commits: self.upload_commits.swap(0, Ordering::Relaxed), ..Settled::default() };
         self.commit(flush, &mut settled).await?;
+        self.refresh_enrichment().await?;
         self.detect(&mut settled).await?;
         self.alert(&mut settled).await?;
         // staged files are deleted once they are committed and seen
@@ -273,7 +309,8 @@ impl<'a> Session<'a> {
     pub(crate) async fn alert(&self, settled: &mut Settled) -> Result<(), EmbeddedError> {
         let (table, schema) = (TableName::alerts(), system::alerts());
         while let Some(batch) = self.alert_writer.next_rows(ALERT_ROWS).await? {
-            self.target.commit_rows(&table, &schema, &batch.rows, BatchId(batch.id), self.bundle.release.id()).await?;
+            let (id, release) = (BatchId(batch.id), self.bundle.release.id());
+            self.target.commit_rows(&table, &schema, &batch.rows, id, release, &Effect::Append).await?;
             self.alert_writer.rows_done(batch.id).await?;
             settled.commits += 1;
         }
@@ -308,17 +345,23 @@ impl<'a> Session<'a> {
 }
 
 /// The programs of a release, with the field ids that the lake gave to its columns.
-async fn sources(target: &Embedded, bundle: &Bundle) -> Result<Sources, EmbeddedError> {
+async fn sources(target: &Embedded, bundle: &Bundle, lookups: &EnrichmentTables) -> Result<Sources, EmbeddedError> {
     let mut ids = BTreeMap::new();
-    for table in bundle.release.tables.keys().chain([&TableName::rejects()]) {
-        ids.insert(table.clone(), target.lake.field_ids(table).await?);
+    let tables = bundle.release.sources().into_values().flat_map(|source| source.tables.into_values());
+    for table in tables.chain([TableName::rejects()]) {
+        let of_table = target.lake.field_ids(&table).await?;
+        ids.insert(table, of_table);
     }
-    let enrichment = EnrichmentTables::of_bundle(bundle)?;
-    Ok(Sources::new(&bundle.release, |name| SourceTransform::compile(bundle, name, &ids, &enrichment))?)
+    Ok(Sources::new(&bundle.release, |name| SourceTransform::compile(bundle, name, &ids, lookups))?)
 }
 
 /// Python, where the release has detections.
-fn host(target: &Embedded, bundle: &Bundle, clock: &Clock) -> Result<Option<Arc<Host>>, EmbeddedError> {
+fn host(
+    target: &Embedded,
+    bundle: &Bundle,
+    clock: &Clock,
+    enrichment: &BTreeMap<EnrichmentName, Vec<u8>>,
+) -> Result<Option<Arc<Host>>, EmbeddedError> {
     if bundle.release.detections.is_empty() {
         return Ok(None);
     }
@@ -330,7 +373,7 @@ fn host(target: &Embedded, bundle: &Bundle, clock: &Clock) -> Result<Option<Arc<
         now: clock.clone(),
     });
     let host = Host::start(config)?;
-    host.load(bundle)?;
+    host.load_with(bundle, enrichment)?;
     Ok(Some(Arc::new(host)))
 }
 

@@ -13,6 +13,7 @@ mod report; // what a run did
 mod schedule; // windows of time
 mod scheduler; // scheduled detections
 mod target; // the directory, opened
+mod uploads; // enrichment tables that grow without a deploy
 
 pub mod sql; // questions to the lake
 mod table; // a table as DataFusion sees it

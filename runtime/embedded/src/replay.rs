@@ -16,13 +16,13 @@ use datafusion::arrow::{
     compute::filter_record_batch,
 };
 use futures::TryStreamExt as _;
-use lake::LocalFile;
+use lake::{Effect, LocalFile};
 use lake_writer::Flush;
 use model::{
     digest::Digest,
     name::{LogSourceName, TableName},
     object::{ObjectId, Position, RejectRule, SourceObject},
-    release::Storage,
+    release::{Storage, WriteMode},
     staged::{BatchId, StagedFile},
     time::Timestamp,
 };
@@ -94,6 +94,13 @@ impl Session<'_> {
             };
             if self.is_unread(&object).await? {
                 fresh.push(Request { source: Some(name), ..request });
+                continue;
+            }
+            if let Some(table) = self.uploaded_table(&name)
+                && table.write_mode == WriteMode::Append
+            {
+                let uri = object.uri();
+                replayed.problems.push(format!("`{uri}` is in `{name}` already and would add its rows a second time"));
                 continue;
             }
             let directory = self.scratch()?;
@@ -170,6 +177,8 @@ impl Session<'_> {
                 for row in 0..rows.num_rows() {
                     reject(&columns::row_json(&rows, row), replayed);
                 }
+            } else if let Some(effect) = self.upload_effect(&file.table) {
+                self.upload_again(file, directory, &effect, replayed).await?;
             } else {
                 self.bring_in(file, rows, &uri, replayed).await?;
             }
@@ -202,6 +211,13 @@ impl Session<'_> {
                 replayed.problems.push(format!("log source `{source}` of `{}` is no longer deployed", object.uri()));
                 continue;
             };
+            if self.uploaded_table(&name).is_some() {
+                let uri = object.uri();
+                replayed.problems.push(format!(
+                    "`{uri}` is an upload to `{name}`, whose rows go in together: run `matano replay {uri}`"
+                ));
+                continue;
+            }
             let (transform, directory, now) = (self.transform_of(&name)?, self.scratch()?, (self.clock)());
             let (uri, out) = (object.uri(), directory.path().to_path_buf());
             // a record is plain text whatever its object was packed in
@@ -252,6 +268,27 @@ impl Session<'_> {
         self.target.lake.commit(&table, &files, batch, Storage::default().target_file_bytes).await?;
         replayed.settled.commits += 1;
         replayed.new += count;
+        Ok(())
+    }
+
+    /// Lets an upload have its effect once more, unless it was the last that had one.
+    async fn upload_again(
+        &self,
+        staged: StagedFile,
+        directory: &Path,
+        effect: &Effect,
+        replayed: &mut Replayed,
+    ) -> Result<(), EmbeddedError> {
+        let (table, rows) = (staged.table.clone(), staged.rows);
+        let content = Digest::of_parts([staged.key.as_bytes(), staged.release.0.as_bytes()]);
+        let Some(batch) = self.target.batch_of_content(&table, content).await? else {
+            replayed.known += rows;
+            return Ok(());
+        };
+        let files = [LocalFile { path: directory.join(&staged.key), staged }];
+        self.target.lake.write(&table, &files, batch, Storage::default().target_file_bytes, effect).await?;
+        replayed.settled.commits += 1;
+        replayed.new += rows;
         Ok(())
     }
 

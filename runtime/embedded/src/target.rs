@@ -7,12 +7,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use lake::{Data, Ensured, Lake, LakeConfig, LocalFile, ObservedTable, Warehouse};
+use lake::{Data, Effect, Ensured, Lake, LakeConfig, LocalFile, ObservedTable, Warehouse};
 use model::{
     digest::Digest,
     name::TableName,
     object::ObjectId,
-    release::{Bundle, EnrichmentTable, Partition, Release, ReleaseId, Storage},
+    release::{Bundle, EnrichmentTable, Release, ReleaseId, Storage},
     schema::TableSchema,
     staged::{BatchId, StagedFile},
     time::Timestamp,
@@ -142,18 +142,29 @@ impl Embedded {
     pub async fn load_enrichment(&self, bundle: &Bundle, table: &EnrichmentTable) -> Result<bool, EmbeddedError> {
         let Some(data) = table.data else { return Ok(false) };
         let name = TableName::of_enrichment(&table.name);
-        let schema = serde_json::to_vec(&table.schema).unwrap_or_default();
-        let batch = BatchId(Digest::of_parts([name.as_str().as_bytes(), data.as_bytes(), &schema]));
-        if self.lake.has_batch(&name, batch).await? {
-            return Ok(false);
-        }
-        let storage = Storage { partition: Partition::None, ..Storage::default() };
-        self.lake.drop_table(&name, Data::Purge).await?;
-        self.lake.ensure_table(&name, &table.schema, &storage).await?;
-        let text = bundle.text(data).unwrap_or_default();
-        let rows: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        self.commit_rows(&name, &table.schema, &rows, batch, bundle.release.id()).await?;
+        let schema = serde_json::to_vec(&table.schema).expect("a schema has string keys and no floats");
+        let content = Digest::of_parts([name.as_str().as_bytes(), data.as_bytes(), &schema]);
+        let Some(batch) = self.batch_of_content(&name, content).await? else { return Ok(false) };
+        let (rows, release) = (transform::static_rows(bundle, table)?, bundle.release.id());
+        self.commit_rows(&name, &table.schema, &rows, batch, release, &Effect::Overwrite).await?;
         Ok(true)
+    }
+
+    /// The batch that brings some content into a table, for content that may come back after other; `None` where it is the
+    /// last that came.
+    pub(crate) async fn batch_of_content(
+        &self,
+        name: &TableName,
+        content: Digest,
+    ) -> Result<Option<BatchId>, EmbeddedError> {
+        // named by what it follows, too
+        let batch = |before: Option<i64>| {
+            let before = before.map_or_else(Vec::new, |snapshot| snapshot.to_le_bytes().to_vec());
+            BatchId(Digest::of_parts([content.as_bytes().as_slice(), &before]))
+        };
+        let head = self.lake.head(name).await?;
+        let is_last = head.is_some_and(|head| head.batch == Some(batch(head.parent)));
+        Ok((!is_last).then(|| batch(head.map(|head| head.snapshot))))
     }
 
     /// Commits rows that were made here rather than by a transformer, under a batch id that names their content.
@@ -164,8 +175,10 @@ impl Embedded {
         rows: &[serde_json::Value],
         batch: BatchId,
         release: ReleaseId,
+        effect: &Effect,
     ) -> Result<(), EmbeddedError> {
-        if rows.is_empty() || self.lake.has_batch(name, batch).await? {
+        let changes_nothing = rows.is_empty() && *effect != Effect::Overwrite;
+        if changes_nothing || self.lake.has_batch(name, batch).await? {
             return Ok(());
         }
         let directory = tempfile::tempdir_in(self.staging.workspace())
@@ -183,7 +196,7 @@ impl Embedded {
             release,
         };
         let files = [LocalFile { path, staged }];
-        self.lake.commit(name, &files, batch, Storage::default().target_file_bytes).await?;
+        self.lake.write(name, &files, batch, Storage::default().target_file_bytes, effect).await?;
         Ok(())
     }
 

@@ -145,6 +145,13 @@ impl TableName {
     }
 }
 
+impl LogSourceName {
+    /// What is uploaded to an enrichment table is ingested under the table's name: `enrich_name`.
+    pub fn of_enrichment(name: &EnrichmentName) -> Self {
+        Self(format!("enrich_{name}"))
+    }
+}
+
 /// The table a log source has when it names none.
 pub const DEFAULT_TABLE: &str = "default";
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alert::Severity,
     digest::Digest,
-    name::{DestinationName, DetectionName, EnrichmentName, LogSourceName, TableName},
+    name::{DEFAULT_TABLE, DestinationName, DetectionName, EnrichmentName, LogSourceName, TableName},
     schema::TableSchema,
 };
 
@@ -65,6 +65,19 @@ impl Release {
     /// The manifest as it is stored; maps are sorted, so the bytes are canonical.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a manifest has string keys and no floats")
+    }
+
+    /// Everything that raw objects are read for: the log sources, and the uploads to enrichment tables under their names in
+    /// the lake.
+    pub fn sources(&self) -> BTreeMap<LogSourceName, LogSource> {
+        let uploads = self.enrichment.values().filter_map(EnrichmentTable::uploads);
+        self.log_sources.values().cloned().chain(uploads).map(|source| (source.name.clone(), source)).collect()
+    }
+
+    /// The enrichment table that a source's objects are uploads to.
+    pub fn uploaded_table(&self, source: &LogSourceName) -> Option<&EnrichmentTable> {
+        let table = self.enrichment.get(source.as_str().strip_prefix("enrich_")?)?;
+        table.data.is_none().then_some(table)
     }
 
     /// Digests of all resources that the manifest names.
@@ -140,6 +153,9 @@ pub struct LogSource {
     /// The tables by the names that selectors use; `default` is one of them where there is a single table.
     pub tables: BTreeMap<String, TableName>,
 }
+
+/// The longest record, in bytes, where a log source says nothing else.
+pub const MAX_RECORD_BYTES: NonZeroU64 = NonZeroU64::new(16 * 1024 * 1024).expect("not zero");
 
 /// Objects by bucket, prefix and pattern; all that are given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -296,6 +312,26 @@ pub struct EnrichmentTable {
     pub data: Option<Digest>,
     /// VRL: one uploaded record to one row.
     pub transform: Option<Digest>,
+}
+
+impl EnrichmentTable {
+    /// The uploads to the table, as a log source: objects below `enrich_name/`. `None` where the rows come with the project.
+    pub fn uploads(&self) -> Option<LogSource> {
+        if self.data.is_some() {
+            return None;
+        }
+        let name = LogSourceName::of_enrichment(&self.name);
+        Some(LogSource {
+            managed: None,
+            objects: ObjectMatch { key_prefix: format!("{name}/"), ..ObjectMatch::default() },
+            cloudwatch_envelope: false,
+            select_table_from_metadata: None,
+            select_table_from_record: None,
+            max_record_bytes: MAX_RECORD_BYTES,
+            tables: BTreeMap::from([(DEFAULT_TABLE.to_owned(), TableName::of_enrichment(&self.name))]),
+            name,
+        })
+    }
 }
 
 /// What new data does to old.

@@ -171,6 +171,10 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// Takes every open batch whose lease is over, or is the caller's own: what a crash left behind.
     async fn take_batches(&self, lease: &Lease, now: Timestamp) -> Result<Vec<Batch>, StoreError>;
 
+    /// Whether nothing of the batch's table that was staged before the batch waits to be committed: where order counts, such
+    /// batches go in turn, whoever has them.
+    async fn is_next(&self, batch: BatchId) -> Result<bool, StoreError>;
+
     /// Prolongs the lease of a batch. `false` if it is marked, or was taken over.
     async fn renew_batch(&self, batch: BatchId, lease: &Lease) -> Result<bool, StoreError>;
 

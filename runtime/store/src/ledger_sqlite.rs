@@ -160,6 +160,19 @@ impl Ledger for SqliteLedger {
         self.database.transact(move |tx| take_batches(tx, &lease, now)).await
     }
 
+    async fn is_next(&self, batch: BatchId) -> Result<bool, StoreError> {
+        self.database
+            .transact(move |tx| {
+                let sql = "select not exists (
+                    select 1 from files f, (
+                        select table_name, staged_at, key from files where batch = ?1 order by staged_at, key limit 1) b
+                    where f.table_name = b.table_name and f.committed = 0
+                        and (f.staged_at, f.key) < (b.staged_at, b.key))";
+                Ok(tx.query_row(sql, [batch.0.to_string()], |row| row.get(0))?)
+            })
+            .await
+    }
+
     async fn renew_batch(&self, batch: BatchId, lease: &Lease) -> Result<bool, StoreError> {
         let lease = lease.clone();
         self.database

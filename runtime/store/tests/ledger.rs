@@ -184,6 +184,29 @@ async fn a_batch_that_was_left_open_is_taken_over_when_its_lease_ends() {
 }
 
 #[tokio::test]
+async fn where_order_counts_a_batch_waits_for_what_was_staged_before_it() {
+    let root = tempfile::tempdir().unwrap();
+    let ledger = ledger(root.path());
+    for (key, now) in [("b", 0), ("a", 5), ("c", 5)] {
+        stage(ledger.as_ref(), key, now).await;
+    }
+    let open = |key: &str| {
+        let (ledger, keys) = (ledger.clone(), [key.to_owned()]);
+        async move { ledger.open_batch(&table(), &keys, &lease("w", 9), at(9)).await.unwrap().unwrap().id }
+    };
+    // opened in another order, and one is in no batch yet
+    let (c, a) = (open("c").await, open("a").await);
+    let next = |batch| ledger.is_next(batch);
+    assert!(!next(a).await.unwrap() && !next(c).await.unwrap(), "`b` waits");
+    let b = open("b").await;
+    assert!(next(b).await.unwrap());
+    ledger.commit_done(b, at(10)).await.unwrap();
+    assert!(next(a).await.unwrap() && !next(c).await.unwrap());
+    ledger.commit_done(a, at(10)).await.unwrap();
+    assert!(next(c).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_file_goes_when_it_is_committed_and_seen() {
     let root = tempfile::tempdir().unwrap();
     let ledger = ledger(root.path());

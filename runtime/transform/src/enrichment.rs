@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use model::{
@@ -13,9 +13,20 @@ use vrl::value::{KeyString, ObjectMap, Value};
 
 use crate::TransformError;
 
-/// All enrichment tables of a release, by name without `enrich_`.
+/// All enrichment tables of a release, by name without `enrich_`. Clones share the rows: programs that were compiled with
+/// one see what [`EnrichmentTables::replace`] puts in through another.
 #[derive(Debug, Clone, Default)]
-pub struct EnrichmentTables(BTreeMap<EnrichmentName, Arc<LookupTable>>);
+pub struct EnrichmentTables(BTreeMap<EnrichmentName, Arc<Current>>);
+
+/// The rows that a table has now.
+#[derive(Debug)]
+pub(crate) struct Current(RwLock<Arc<LookupTable>>);
+
+impl Current {
+    pub(crate) fn table(&self) -> Arc<LookupTable> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// One table with an index for each of its lookup keys.
 #[derive(Debug)]
@@ -41,23 +52,29 @@ impl EnrichmentTables {
         out
     }
 
-    /// Tables of a release with the rows that came with the project. Uploaded rows are added with [`Self::insert`].
+    /// Tables of a release with the rows that came with the project. Uploaded rows come with [`Self::replace`].
     pub fn of_bundle(bundle: &Bundle) -> Result<Self, TransformError> {
         let mut out = Self::default();
         for (name, table) in &bundle.release.enrichment {
-            let rows = static_rows(bundle, name, table)?;
+            let rows = static_rows(bundle, table)?;
             out.insert(name.clone(), LookupTable::new(&table.lookup_keys, &rows));
         }
         Ok(out)
     }
 
-    /// Puts a table in, in place of one of the same name.
-    pub fn insert(&mut self, name: EnrichmentName, table: LookupTable) {
-        self.0.insert(name, Arc::new(table));
+    fn insert(&mut self, name: EnrichmentName, table: LookupTable) {
+        self.0.insert(name, Arc::new(Current(RwLock::new(Arc::new(table)))));
+    }
+
+    /// Gives a table other rows, while programs look values up in it. One that is not there stays unknown.
+    pub fn replace(&self, name: &EnrichmentName, table: LookupTable) {
+        if let Some(current) = self.0.get(name) {
+            *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        }
     }
 
     /// A table by name, with or without `enrich_`.
-    pub fn get(&self, name: &str) -> Option<&Arc<LookupTable>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Current>> {
         self.0.get(name).or_else(|| self.0.get(name.strip_prefix("enrich_")?))
     }
 
@@ -67,19 +84,16 @@ impl EnrichmentTables {
     }
 }
 
-/// JSON lines of the project.
-fn static_rows(
-    bundle: &Bundle,
-    name: &EnrichmentName,
-    table: &EnrichmentTable,
-) -> Result<Vec<serde_json::Value>, TransformError> {
+/// The rows that come with the project: one JSON object a line; none where they are uploaded.
+pub fn static_rows(bundle: &Bundle, table: &EnrichmentTable) -> Result<Vec<serde_json::Value>, TransformError> {
     let Some(digest) = table.data else { return Ok(Vec::new()) };
     let text = bundle.text(digest).ok_or(TransformError::MissingResource { digest })?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
-            serde_json::from_str(line).map_err(|error| TransformError::EnrichmentData {
-                table: name.clone(),
+            let row = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line);
+            row.map(serde_json::Value::Object).map_err(|error| TransformError::EnrichmentData {
+                table: table.name.clone(),
                 line: index + 1,
                 error: error.to_string(),
             })

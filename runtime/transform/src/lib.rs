@@ -33,7 +33,7 @@ mod worker; // what one thread needs of its own
 mod pipeline; // all of it, for one object
 
 pub use diagnostic::{VrlDiagnostic, VrlDiagnostics, VrlLabel, VrlSeverity};
-pub use enrichment::{EnrichmentTables, LookupTable};
+pub use enrichment::{EnrichmentTables, LookupTable, static_rows};
 pub use error::TransformError;
 pub use fit::NeverFits;
 pub use frame::{Body, Hints, Item, Limits, ReadSummary, Shape, read_records};

@@ -14,8 +14,10 @@ pub(crate) const RESERVED: &str = "matano";
 
 const ORIGINAL: [&str; 2] = ["event", "original"];
 
-/// Columns that this crate fills itself.
+/// Columns that this crate fills itself: of log sources only.
+#[derive(Default)]
 pub(crate) struct OwnColumns {
+    /// Every row of a log source has a time.
     ts: Option<Column>,
     ecs_version: Option<Column>,
     /// `None` where the table does not keep the raw record.
@@ -49,7 +51,7 @@ impl OwnColumns {
     }
 
     /// Pushed first: what the program has at the same places is then left out.
-    fn push(&self, builder: &mut RowBuilder, ts: Timestamp, program_has_original: bool, origin: &Origin<'_>) {
+    fn push(&self, builder: &mut RowBuilder, ts: Option<Timestamp>, program_has_original: bool, origin: &Origin<'_>) {
         let mut text = |column: Option<Column>, text: &str| {
             if let Some(column) = column {
                 builder.push_text(column, text);
@@ -65,7 +67,7 @@ impl OwnColumns {
         if let Some(column) = self.ingested_at {
             builder.push_timestamp(column, origin.ingested_at);
         }
-        if let Some(column) = self.ts {
+        if let (Some(column), Some(ts)) = (self.ts, ts) {
             builder.push_timestamp(column, ts);
         }
     }
@@ -78,7 +80,7 @@ pub(crate) fn from_slots(
     slots: &Slots,
     origin: &Origin<'_>,
 ) -> Result<(), String> {
-    let ts = time(slots.outputs()[slots.plan().ts()].as_ref())?;
+    let ts = own.ts.map(|_| time(slots.outputs()[slots.plan().ts()].as_ref())).transpose()?;
     own.push(builder, ts, has(slots.output(&ORIGINAL)), origin);
     for (output, value) in slots.plan().outputs().iter().zip(slots.outputs()) {
         if let (Some(column), Some(value)) = (output.column, value) {
@@ -101,7 +103,7 @@ pub(crate) fn from_event(
     };
     members.remove("json");
     members.remove(RESERVED);
-    let ts = time(members.get("ts"))?;
+    let ts = own.ts.map(|_| time(members.get("ts"))).transpose()?;
     own.push(builder, ts, has(event::field(event, &ORIGINAL)), origin);
     builder.push_event::<Vrl>(event);
     builder.end_row();

@@ -9,7 +9,7 @@ use columns::{FieldIds, RowBuilder};
 use model::{
     digest::Digest,
     name::{DEFAULT_TABLE, LogSourceName, TableName},
-    release::{Bundle, LogSource, ReleaseId, Table},
+    release::{Bundle, EnrichmentTable, LogSource, Partition, ReleaseId, Storage, Table},
 };
 
 use crate::{EnrichmentTables, Program, ProgramKind, TransformError, compile, slots::Plan};
@@ -24,10 +24,16 @@ pub(crate) struct Source {
     pub enrichment: EnrichmentTables,
 }
 
+/// The transform of an enrichment table that has none of its own: the record is the row. Names may be dotted, as those of
+/// CSV columns must be.
+const AS_IT_IS: &str = r#". = unflatten(object!(.json))"#;
+
 /// A table of the source.
 pub(crate) struct SourceTable {
     pub table: Table,
     pub ids: Option<FieldIds>,
+    /// Whether its rows are a log source's, or those of an enrichment table.
+    pub kind: ProgramKind,
     transform: String,
     expand: Option<String>,
     compiled: OnceLock<Arc<CompiledTable>>,
@@ -50,8 +56,11 @@ impl Source {
         ids: &BTreeMap<TableName, FieldIds>,
         enrichment: &EnrichmentTables,
     ) -> Result<Self, TransformError> {
-        let found = bundle.release.log_sources.get(name);
-        let source = found.ok_or_else(|| TransformError::UnknownSource(name.clone()))?.clone();
+        let unknown = || TransformError::UnknownSource(name.clone());
+        let source = match bundle.release.log_sources.get(name) {
+            Some(source) => source.clone(),
+            None => return Self::of_uploads(bundle, name, ids, enrichment)?.ok_or_else(unknown),
+        };
         let mut tables = BTreeMap::new();
         for table in source.tables.values() {
             let missing = || TransformError::UnknownTable { log_source: name.clone(), table: table.clone() };
@@ -60,6 +69,7 @@ impl Source {
                 transform: text(bundle, definition.transform)?.to_owned(),
                 expand: definition.expand.map(|digest| text(bundle, digest).map(str::to_owned)).transpose()?,
                 ids: ids.get(table).cloned(),
+                kind: ProgramKind::Transform,
                 table: definition,
                 compiled: OnceLock::new(),
                 expander: OnceLock::new(),
@@ -78,6 +88,44 @@ impl Source {
             source,
             enrichment: enrichment.clone(),
         })
+    }
+
+    /// What is uploaded to an enrichment table, as a log source with that one table.
+    fn of_uploads(
+        bundle: &Bundle,
+        name: &LogSourceName,
+        ids: &BTreeMap<TableName, FieldIds>,
+        enrichment: &EnrichmentTables,
+    ) -> Result<Option<Self>, TransformError> {
+        let table = bundle.release.uploaded_table(name);
+        let Some((table, source)) = table.and_then(|table| Some((table, table.uploads()?))) else { return Ok(None) };
+        let EnrichmentTable { schema, transform, .. } = table;
+        let resolved = TableName::of_enrichment(&table.name);
+        let entry = SourceTable {
+            ids: ids.get(&resolved).cloned(),
+            kind: ProgramKind::EnrichmentTransform,
+            transform: transform.map_or(Ok(AS_IT_IS), |digest| text(bundle, digest))?.to_owned(),
+            expand: None,
+            table: Table {
+                name: resolved.clone(),
+                log_source: name.clone(),
+                schema: schema.clone(),
+                transform: transform.unwrap_or_else(|| Digest::of(AS_IT_IS.as_bytes())),
+                expand: None,
+                csv_headers: Vec::new(),
+                storage: Storage { partition: Partition::None, keep_original: false, ..Storage::default() },
+            },
+            compiled: OnceLock::new(),
+            expander: OnceLock::new(),
+        };
+        Ok(Some(Self {
+            select_metadata: None,
+            select_record: None,
+            release: bundle.release.id(),
+            tables: BTreeMap::from([(resolved, entry)]),
+            source,
+            enrichment: enrichment.clone(),
+        }))
     }
 
     /// The table by the name that a selector uses: the short one, or the resolved one.
@@ -114,7 +162,7 @@ impl SourceTable {
             return Ok(compiled.clone());
         }
         let owner = self.table.name.as_str();
-        let program = compiled(&self.transform, ProgramKind::Transform, owner, &source.enrichment)?;
+        let program = compiled(&self.transform, self.kind, owner, &source.enrichment)?;
         let columns = RowBuilder::new(&self.table.schema, None);
         let plan = match Plan::prove(&program, &self.table.schema, &columns) {
             Ok(plan) => Some(Arc::new(plan)),

@@ -69,7 +69,7 @@ impl Staging {
         self
     }
 
-    /// Rows of one table, to the files of their partitions. Every row has a `ts`.
+    /// Rows of one table, to the files of their partitions. Rows without a time are of an enrichment table, which has none.
     pub fn write(
         &mut self,
         table: &TableName,
@@ -78,9 +78,10 @@ impl Staging {
         batch: RecordBatch,
     ) -> Result<(), TransformError> {
         let batch = sorted_by_time(batch)?;
-        let times = match batch.column_by_name("ts") {
-            Some(times) => times.as_primitive::<TimestampMicrosecondType>().values().clone(),
-            None => unreachable!("every table of a log source has `ts`"),
+        let times = batch.column_by_name("ts").and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+        let times = match (times, partition) {
+            (Some(times), Partition::Hour | Partition::Day | Partition::Month) => times.values().clone(),
+            (_, Partition::None) | (None, _) => return self.append(table, Partition::None, 0, schema, batch),
         };
         let mut from = 0;
         while from < times.len() {

@@ -7,7 +7,7 @@ use model::{name::TableName, object::RejectRule, release::Table, time::Timestamp
 use vrl::{compiler::TargetValue, compiler::state::RuntimeState, value::Secrets, value::Value};
 
 use crate::{
-    Program, TransformError,
+    Program, ProgramKind, TransformError,
     event::{self, Record},
     frame::Body,
     json,
@@ -208,7 +208,13 @@ impl TableWorker {
         let compiled = table.compiled(source)?;
         let builder = RowBuilder::new(&table.table.schema, table.ids.as_ref());
         Ok(Self {
-            own: OwnColumns::new(&builder, table.table.storage.keep_original),
+            own: match table.kind {
+                ProgramKind::EnrichmentTransform => OwnColumns::default(),
+                ProgramKind::Transform
+                | ProgramKind::Expand
+                | ProgramKind::SelectMetadata
+                | ProgramKind::SelectRecord => OwnColumns::new(&builder, table.table.storage.keep_original),
+            },
             builder,
             table: table.table.clone(),
             // a clone has its own pools of regex caches

@@ -2,6 +2,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Child,
 };
 
 use super::repo::{Repo, gzip, lines};
@@ -48,20 +49,25 @@ fn a_killed_process_loses_nothing_and_doubles_nothing() {
     let target = repo.path().join(".matano");
     // killed when so many more files were written than at its start: at different steps of its work
     for written in [1, 2, 4, 7, 11, 16] {
-        let before = seen(&target, &mut BTreeSet::new());
-        let mut files = before.clone();
-        let mut child = repo.start(&arguments);
-        while files.len() < before.len() + written && child.try_wait().unwrap().is_none() {
-            files = seen(&target, &mut files);
-        }
-        child.kill().ok();
-        child.wait().unwrap();
+        kill_after(&target, written, || repo.start(&arguments));
     }
     let last = repo.run(&arguments);
     assert!(matches!(last.code, 0 | 1), "{}", last.err);
     assert_exact(&repo);
     // an empty directory may be left where a process was killed between two deletions; no file may
     assert_eq!(seen(&target.join("staging"), &mut BTreeSet::new()), BTreeSet::new());
+}
+
+/// Starts a process and kills it when so many files were written below a directory, unless it ends first.
+pub fn kill_after(directory: &Path, written: usize, start: impl FnOnce() -> Child) {
+    let before = seen(directory, &mut BTreeSet::new());
+    let mut files = before.clone();
+    let mut child = start();
+    while files.len() < before.len() + written && child.try_wait().unwrap().is_none() {
+        files = seen(directory, &mut files);
+    }
+    child.kill().ok();
+    child.wait().unwrap();
 }
 
 /// Every file that was ever seen below a directory.

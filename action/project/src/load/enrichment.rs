@@ -171,8 +171,9 @@ fn data(loader: &mut Loader<'_>, doc: &Doc, directory: &str) -> Option<Vec<u8>> 
         return None;
     };
     let source = Source::new(&file, text.to_owned());
+    let text = text.trim_start_matches('\u{feff}');
     let mut good = true;
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+    for (index, line) in text.lines().enumerate() {
         let problem = match serde_json::from_str::<Value>(line) {
             _ if line.trim().is_empty() => continue,
             Ok(Value::Object(_)) => continue,
@@ -191,5 +192,5 @@ fn data(loader: &mut Loader<'_>, doc: &Doc, directory: &str) -> Option<Vec<u8>> 
         // a pretty-printed file would be reported line by line
         break;
     }
-    good.then(|| bytes.to_vec())
+    good.then(|| text.as_bytes().to_vec())
 }

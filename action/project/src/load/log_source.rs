@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
 
 use model::{
     name::{DEFAULT_TABLE, LogSourceName, TableName},
-    release::{ObjectMatch, Partition, Storage},
+    release::{MAX_RECORD_BYTES, ObjectMatch, Partition, Storage},
     system,
 };
 use regex::Regex;
@@ -32,7 +32,6 @@ use crate::{
 };
 
 const DIRECTORY: &str = "log_sources";
-const MAX_RECORD_BYTES: u64 = 16 << 20;
 
 pub fn load(loader: &mut Loader<'_>) {
     for directory in loader.files.directories(DIRECTORY) {
@@ -263,7 +262,6 @@ impl<'a> Source<'a> {
             .iter()
             .filter_map(|(doc, spec)| Some((*doc, spec.ingest.as_ref()?.max_record_size.as_ref()?)))
             .find_map(|(doc, size)| positive_size(loader, doc, "/ingest/max_record_size", size));
-        let default = NonZeroU64::new(MAX_RECORD_BYTES).expect("16 MB is not zero");
         let mut source = LogSource {
             name: self.name.clone(),
             file: self.doc.file().to_owned(),
@@ -277,7 +275,7 @@ impl<'a> Source<'a> {
             cloudwatch_envelope: s3.iter().find_map(|(_, s3)| s3.is_from_cloudwatch_log_subscription).unwrap_or(false),
             select_table_from_metadata: self.selector(&layers, Kind::SelectMetadata),
             select_table_from_record: self.selector(&layers, Kind::SelectRecord),
-            max_record_bytes: max_record.unwrap_or(default),
+            max_record_bytes: max_record.unwrap_or(MAX_RECORD_BYTES),
             tables,
             tests: Vec::new(),
         };

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::{name::TableName, time::Timestamp};
+use model::{name::TableName, object::ObjectId, time::Timestamp};
 use store::ledger::Pending;
 
-use crate::{Flush, WriteOptions};
+use crate::{Arrival, Flush, WriteOptions};
 
 /// More files than this are not committed at once: the rest makes the next batch.
 pub(crate) const MAX_FILES: usize = 1000;
@@ -32,6 +32,13 @@ pub(crate) fn decide(
     let mut decision = Decision::default();
     for (table, waiting) in by_table {
         let options = options(table);
+        match options.arrival {
+            Arrival::Together => (),
+            Arrival::InTurn(_) => {
+                decision.batches.extend(by_object(&waiting).into_iter().map(|keys| (table.clone(), keys)));
+                continue;
+            }
+        }
         let bytes: u64 = waiting.iter().map(|pending| pending.file.bytes).sum();
         let since = waiting.iter().map(|pending| pending.since).min().unwrap_or(now);
         let due = since.plus_seconds(i64::from(options.commit_delay_seconds));
@@ -45,6 +52,18 @@ pub(crate) fn decide(
         }
     }
     decision
+}
+
+/// Keys by object, in the order in which they were staged.
+fn by_object(waiting: &[&Pending]) -> Vec<Vec<String>> {
+    let mut objects: Vec<(ObjectId, Vec<String>)> = Vec::new();
+    for pending in waiting {
+        match objects.iter_mut().find(|(object, _)| *object == pending.file.object) {
+            Some((_, keys)) => keys.push(pending.file.key.clone()),
+            None => objects.push((pending.file.object, vec![pending.file.key.clone()])),
+        }
+    }
+    objects.into_iter().map(|(_, keys)| keys).collect()
 }
 
 #[cfg(test)]
@@ -69,8 +88,11 @@ mod tests {
     }
 
     fn check(pending: &[Pending], flush: Flush, now: i64, batches: &[(&str, &[&str])], next_due: Option<i64>) {
-        let options =
-            |_: &TableName| WriteOptions { target_file_bytes: NonZeroU64::new(100).unwrap(), commit_delay_seconds: 10 };
+        let options = |_: &TableName| WriteOptions {
+            target_file_bytes: NonZeroU64::new(100).unwrap(),
+            commit_delay_seconds: 10,
+            arrival: Arrival::Together,
+        };
         let decision = decide(pending, options, flush, Timestamp::EPOCH.plus_seconds(now));
         let expected: Vec<(TableName, Vec<String>)> = batches
             .iter()
@@ -92,6 +114,20 @@ mod tests {
     fn a_table_with_enough_bytes_does_not_wait() {
         let waiting = [pending("a", "1", 60, 0), pending("a", "2", 40, 0), pending("b", "3", 99, 0)];
         check(&waiting, Flush::Due, 0, &[("a", &["1", "2"])], Some(10));
+    }
+
+    #[test]
+    fn objects_that_come_in_turn_do_not_wait_and_are_not_mixed() {
+        let mut waiting = [pending("a", "2", 1, 0), pending("a", "1", 1, 0), pending("a", "2b", 1, 5)];
+        waiting[2].file.object = waiting[0].file.object;
+        let options = |_: &TableName| WriteOptions {
+            arrival: Arrival::InTurn(lake::Effect::Overwrite),
+            ..WriteOptions::default()
+        };
+        let decision = decide(&waiting, options, Flush::Due, Timestamp::EPOCH);
+        let keys: Vec<Vec<String>> = decision.batches.into_iter().map(|(_, keys)| keys).collect();
+        assert_eq!(keys, [vec!["2", "2b"], vec!["1"]]);
+        assert_eq!(decision.next_due, None);
     }
 
     #[test]

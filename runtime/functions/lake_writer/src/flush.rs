@@ -3,15 +3,19 @@
 use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use lake::{CommitOutcome, Expiry, LocalFile};
+use lake::{CommitOutcome, Effect, Expiry, LocalFile};
 use model::{name::TableName, staged::BatchId, time::Timestamp};
 use store::ledger::{Batch, Lease};
 use tracing::{info, warn};
 
-use crate::{Commit, Flush, FlushReport, LakeWriter, WriteError, batches::decide};
+use crate::{Arrival, Commit, Flush, FlushReport, LakeWriter, WriteError, batches::decide};
 
 /// How many tables are committed to at the same time.
 const TABLES_AT_A_TIME: usize = 8;
+
+/// How often, and after how long, it is asked again whether another process has committed what comes first.
+const LOOKS: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// How many staged files are deleted between two looks at the ledger.
 const DELETED_AT_A_TIME: u32 = 1000;
@@ -57,9 +61,14 @@ impl LakeWriter {
     }
 
     /// Commits the batches of one table, one after the other, up to the first that fails.
-    async fn table(&self, table: TableName, batches: Vec<Batch>) -> (TableName, Vec<Commit>, Option<WriteError>) {
+    async fn table(&self, table: TableName, mut batches: Vec<Batch>) -> (TableName, Vec<Commit>, Option<WriteError>) {
         let mut commits = Vec::new();
-        for batch in batches {
+        while !batches.is_empty() {
+            let next = match self.next(&table, &batches).await {
+                Ok(next) => next,
+                Err(error) => return (table, commits, Some(error)),
+            };
+            let batch = batches.remove(next);
             let id = batch.id;
             match self.batch(&table, batch).await {
                 Ok(Some(outcome)) => commits.push(Commit { table: table.clone(), batch: id, outcome }),
@@ -72,6 +81,24 @@ impl LakeWriter {
             false => self.expire(&table, commits.len()).await.err(),
         };
         (table, commits, failure)
+    }
+
+    /// The place of the batch to be committed next. Where order counts that may be one of another process, which is waited
+    /// for: a commit takes moments.
+    async fn next(&self, table: &TableName, batches: &[Batch]) -> Result<usize, WriteError> {
+        match self.options(table).arrival {
+            Arrival::Together => return Ok(0),
+            Arrival::InTurn(_) => (),
+        }
+        for _ in 0..LOOKS {
+            for (place, batch) in batches.iter().enumerate() {
+                if self.ledger.is_next(batch.id).await? {
+                    return Ok(place);
+                }
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Err(WriteError::NotItsTurn)
     }
 
     /// `None` where another process has taken the batch over.
@@ -113,7 +140,12 @@ impl LakeWriter {
             let path = self.staging.fetch(&staged.key).await?;
             files.push(LocalFile { path, staged: staged.clone() });
         }
-        Ok(self.lake.commit(table, &files, batch.id, self.options(table).target_file_bytes).await?)
+        let options = self.options(table);
+        let effect = match options.arrival {
+            Arrival::Together => Effect::Append,
+            Arrival::InTurn(effect) => effect,
+        };
+        Ok(self.lake.write(table, &files, batch.id, options.target_file_bytes, &effect).await?)
     }
 
     /// Now and then: the snapshots that are old and whose batches are marked.

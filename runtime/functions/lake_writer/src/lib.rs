@@ -8,7 +8,7 @@ mod flush; // the flow
 
 use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
 
-use lake::{CommitOutcome, Lake, LakeError};
+use lake::{CommitOutcome, Effect, Lake, LakeError};
 use model::{name::TableName, release::Storage, staged::BatchId, time::Timestamp};
 use store::{error::StoreError, ledger::Ledger, staging::Staging};
 
@@ -28,11 +28,26 @@ pub struct WriteOptions {
     pub target_file_bytes: NonZeroU64,
     /// How long a file may wait for others.
     pub commit_delay_seconds: u32,
+    /// What is committed together.
+    pub arrival: Arrival,
+}
+
+/// How rows come into a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// They are added: files that wait are committed together.
+    Together,
+    /// Each object's rows have this effect on the table: each is a commit of its own, in the order in which they were staged.
+    InTurn(Effect),
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { target_file_bytes: Storage::default().target_file_bytes, commit_delay_seconds: 30 }
+        Self {
+            target_file_bytes: Storage::default().target_file_bytes,
+            commit_delay_seconds: 30,
+            arrival: Arrival::Together,
+        }
     }
 }
 
@@ -95,6 +110,9 @@ pub enum WriteError {
     /// The lake.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// Another process has rows that come first.
+    #[error("another process is writing rows that came first")]
+    NotItsTurn,
     /// A failpoint of a test.
     #[error("stopped at failpoint `{0}`")]
     Failpoint(&'static str),
@@ -106,7 +124,7 @@ impl WriteError {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::Lake(error) => error.is_retryable(),
-            Self::Failpoint(_) => true,
+            Self::NotItsTurn | Self::Failpoint(_) => true,
         }
     }
 }

@@ -8,7 +8,7 @@ use model::{
 };
 use regex::Regex;
 
-/// The log sources of a release by what their objects are called. Same release, bucket and key: same answer.
+/// The sources of a release, uploads to enrichment tables among them, by what their objects are called. Same release, bucket and key: same answer.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     sources: BTreeMap<LogSourceName, (LogSource, Option<Regex>)>,
@@ -36,11 +36,11 @@ impl Routes {
     /// Compiles the patterns of a release.
     pub fn new(release: &Release) -> Result<Self, RouteError> {
         let mut sources = BTreeMap::new();
-        for (name, source) in &release.log_sources {
+        for (name, source) in release.sources() {
             let pattern = source.objects.key_pattern.as_deref().map(Regex::new).transpose();
             let pattern =
                 pattern.map_err(|error| RouteError { log_source: name.clone(), problem: error.to_string() })?;
-            sources.insert(name.clone(), (source.clone(), pattern));
+            sources.insert(name, (source, pattern));
         }
         Ok(Self { sources })
     }

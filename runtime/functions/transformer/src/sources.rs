@@ -26,14 +26,15 @@ pub enum SourcesError {
 }
 
 impl Sources {
-    /// Of a release; `compile` makes the transform of each log source, see [`SourceTransform::compile`].
+    /// Of a release, uploads to enrichment tables included; `compile` makes the transform of each source, see [`SourceTransform::compile`].
     pub fn new(
         release: &Release,
         mut compile: impl FnMut(&LogSourceName) -> Result<SourceTransform, TransformError>,
     ) -> Result<Self, SourcesError> {
         let mut transforms = BTreeMap::new();
-        for name in release.log_sources.keys() {
-            transforms.insert(name.clone(), Arc::new(compile(name)?));
+        for name in release.sources().into_keys() {
+            let transform = compile(&name)?;
+            transforms.insert(name, Arc::new(transform));
         }
         Ok(Self { routes: Routes::new(release)?, transforms })
     }

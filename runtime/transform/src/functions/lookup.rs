@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use vrl::{compiler::function::Error, prelude::*};
 
-use crate::enrichment::{EnrichmentTables, LookupTable, at_path};
+use crate::enrichment::{Current, EnrichmentTables, at_path};
 
 /// `get_enrichment_table_record(table, condition, select?)`: the row of a table for which a condition holds, or null.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Function for GetEnrichmentTableRecord {
 
 #[derive(Debug, Clone)]
 struct LookupFn {
-    table: Arc<LookupTable>,
+    table: Arc<Current>,
     condition: Box<dyn Expression>,
     select: Option<Box<dyn Expression>>,
 }
@@ -69,7 +69,8 @@ struct LookupFn {
 impl FunctionExpression for LookupFn {
     fn resolve(&self, context: &mut Context) -> Resolved {
         let condition = self.condition.resolve(context)?;
-        let Some(row) = self.table.find(&condition)? else { return Ok(Value::Null) };
+        let table = self.table.table();
+        let Some(row) = table.find(&condition)? else { return Ok(Value::Null) };
         let Some(select) = &self.select else { return Ok(row.clone()) };
         let select = select.resolve(context)?.try_array()?;
         let mut out = Value::Object(ObjectMap::new());
