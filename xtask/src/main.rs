@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod ministack;
 mod readers;
 mod sarif;
 mod step;
