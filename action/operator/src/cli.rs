@@ -253,6 +253,8 @@ pub enum Format {
     Json,
     /// With a header line
     Csv,
+    /// An Arrow IPC stream, with types
+    Arrow,
 }
 
 /// `matano alerts`

@@ -1,10 +1,11 @@
-//! Answers of queries as text: a table for people, JSON lines, CSV.
+//! Answers of queries: a table for people, JSON lines, CSV, Arrow.
 
 use std::io;
 
 use datafusion::arrow::{
     array::RecordBatch,
     csv::{Writer as CsvWriter, WriterBuilder},
+    ipc::writer::StreamWriter,
     json::LineDelimitedWriter,
     util::pretty::pretty_format_batches,
 };
@@ -44,6 +45,20 @@ impl Rows {
             send(&mut write, &lines.into_inner())?;
             rows += batch.num_rows() as u64;
         }
+        Ok(rows)
+    }
+
+    /// An Arrow IPC stream: with types, for programs. Returns how many rows there are.
+    pub async fn write_arrow(mut self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Result<u64, SqlError> {
+        let mut rows = 0;
+        let mut writer = StreamWriter::try_new(Vec::new(), &self.schema).map_err(failed)?;
+        while let Some(batch) = self.next().await? {
+            writer.write(&batch).map_err(failed)?;
+            send(&mut write, &std::mem::take(writer.get_mut()))?;
+            rows += batch.num_rows() as u64;
+        }
+        writer.finish().map_err(failed)?;
+        send(&mut write, writer.get_ref())?;
         Ok(rows)
     }
 

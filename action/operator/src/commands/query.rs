@@ -31,6 +31,7 @@ pub async fn run(global: &Global, arguments: &Query, terminal: Terminal) -> Resu
         Format::Table => rows.write_table(|text| written.write(text)).await,
         Format::Json => rows.write_json(|text| written.write(text)).await,
         Format::Csv => rows.write_csv(|text| written.write(text)).await,
+        Format::Arrow => rows.write_arrow(|bytes| written.write(bytes)).await,
     };
     written.end();
     written.rows = result.map_err(|error| explained(&text, error))?;
