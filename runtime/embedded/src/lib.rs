@@ -17,6 +17,7 @@ mod uploads; // enrichment tables that grow without a deploy
 
 pub mod sql; // questions to the lake
 mod table; // a table as DataFusion sees it
+mod views; // columns under flat names
 mod written; // answers as text
 
 mod trial; // a release without a target

@@ -23,7 +23,7 @@ use datafusion::{
 use lake::Lake;
 use model::{ecs::closest, name::TableName, schema::TableSchema, time::Timestamp};
 
-use crate::table::LakeTable;
+use crate::{table::LakeTable, views};
 
 /// The only namespace of a lake: `SELECT ... FROM matano.aws_cloudtrail` works as it does in Athena.
 const NAMESPACE: &str = "matano";
@@ -67,14 +67,27 @@ pub struct Rows {
 /// Runs a query over the lake as it is now.
 pub async fn query(lake: &Lake, sql: &str) -> Result<Rows, SqlError> {
     let context = session()?;
-    let names = lake.table_names().await?;
-    for name in named_tables(&context, sql, names.iter().map(TableName::as_str))? {
-        register(&context, &name, Arc::new(LakeTable::new(lake.load(&name).await?)?))?;
+    let tables: Vec<String> = lake.table_names().await?.iter().map(ToString::to_string).collect();
+    let views: Vec<String> = tables.iter().map(|table| views::name(table)).collect();
+    for name in named_tables(&context, sql, tables.iter().chain(&views).map(String::as_str))? {
+        // a table of a view's name is the table
+        let is_table = tables.iter().any(|table| *table == name.as_str());
+        match views::table(name.as_str()).and_then(|table| TableName::parse(table).ok()) {
+            Some(table) if !is_table => {
+                let view = views::of(&context, provider(lake, &table).await?);
+                register(&context, &name, view.map_err(|error| SqlError::Execution(error.to_string()))?)?;
+            }
+            Some(_) | None => register(&context, &name, provider(lake, &name).await?)?,
+        }
     }
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let frame = context.sql_with_options(sql, options).await.map_err(|error| mistake(sql, &error))?;
     let stream = frame.execute_stream().await.map_err(|error| SqlError::Execution(error.to_string()))?;
     Ok(Rows { schema: stream.schema(), stream })
+}
+
+async fn provider(lake: &Lake, table: &TableName) -> Result<Arc<dyn TableProvider>, SqlError> {
+    Ok(Arc::new(LakeTable::new(lake.load(table).await?)?))
 }
 
 /// Runs a query over tables held in memory: the fixture tables of a scheduled detection's test.

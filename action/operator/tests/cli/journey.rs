@@ -67,6 +67,18 @@ fn rows_come_in_by_standard_input_too_and_go_out_as_csv() {
 }
 
 #[test]
+fn a_view_has_the_columns_of_its_table_under_flat_names() {
+    let repo = Repo::numbers();
+    repo.ingest(&repo.write("a.json", b"{\"n\": 1, \"user\": \"a\"}\n{\"n\": 2, \"user\": \"b\"}\n"));
+    let rows = repo.rows("SELECT v.n, user_name, matano_release = w.matano.release AS same FROM web_view v JOIN web w ON v.n = w.n WHERE user_name = 'b'");
+    assert_eq!(rows, [json!({"n": 2, "user_name": "b", "same": true})]);
+    assert_eq!(repo.number("SELECT count(*) FROM matano.web_view WHERE event_original IS NOT NULL"), 2);
+    let ended = repo.run(&["query", "SELECT * FROM wed_view"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("did you mean `web_view`?"), "{}", ended.err);
+}
+
+#[test]
 fn a_new_column_is_null_in_old_rows_and_a_lossy_change_is_refused_with_the_column_named() {
     let repo = Repo::numbers();
     let file = repo.write("a.json", b"{\"n\": 1}\n");
