@@ -1,6 +1,6 @@
 //! The command line as a value. The words here are what `--help` teaches.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -55,7 +55,7 @@ pub struct Global {
 pub enum Output {
     /// For people
     Text,
-    /// One JSON document on standard output
+    /// One JSON document on standard output, also of a failure
     Json,
 }
 
@@ -305,4 +305,12 @@ pub struct Destroy {
     /// Ask nothing (what is deleted must still be named)
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// Whether a command line that cannot be parsed asks for JSON.
+pub fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = arguments.take_while(|word| word != "--").collect();
+    let joined = |word: &OsString| ["--output=json", "-ojson", "-o=json"].iter().any(|flag| word == flag);
+    words.iter().any(joined)
+        || words.windows(2).any(|pair| (pair[0] == "--output" || pair[0] == "-o") && pair[1] == "json")
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use check::render::printable;
+use serde_json::{Value, json};
 
 /// How a command ended without failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +30,7 @@ pub fn code(result: &anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
-        Err(error) => match error.downcast_ref::<Failure>() {
-            Some(Failure::Input(_)) => ExitCode::from(2),
-            Some(Failure::Environment(_)) | None => ExitCode::from(3),
-        },
+        Err(error) => ExitCode::from(kind(error).1),
     }
 }
 
@@ -40,6 +38,32 @@ pub fn code(result: &anyhow::Result<Outcome>) -> ExitCode {
 /// behind a bar, so that none of them is a workflow command or moves the cursor.
 pub fn words(error: &anyhow::Error) -> String {
     printable::lines(&format!("{error:#}")).replace('\n', "\n  | ")
+}
+
+/// A word for programs, and the exit code.
+fn kind(error: &anyhow::Error) -> (&'static str, u8) {
+    match error.downcast_ref::<Failure>() {
+        Some(Failure::Input(_)) => ("input", 2),
+        Some(Failure::Environment(_)) | None => ("environment", 3),
+    }
+}
+
+/// A failure, for `--output json`.
+pub fn document(error: &anyhow::Error) -> Value {
+    let (kind, exit_code) = kind(error);
+    failure(kind, &format!("{error:#}"), exit_code.into())
+}
+
+/// A command line that is wrong, for `--output json`.
+pub fn usage(error: &clap::Error) -> Value {
+    // without the usage, which is for people
+    let message = error.render().to_string();
+    let message = message.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    failure("usage", message, error.exit_code())
+}
+
+fn failure(kind: &str, message: &str, exit_code: i32) -> Value {
+    json!({ "error": { "kind": kind, "message": message, "exit_code": exit_code } })
 }
 
 /// Broken input, as an error.

@@ -30,7 +30,12 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // clap's own code for a wrong command line is 2, as ours for broken input
-        Err(error) => error.exit(),
+        Err(error) => {
+            if error.use_stderr() && cli::wants_json(std::env::args_os().skip(1)) {
+                let _ = writeln!(std::io::stdout().lock(), "{:#}", exit::usage(&error));
+            }
+            error.exit()
+        }
     };
     logging(cli.global.verbose);
     let terminal = Terminal::new(&cli.global, std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()));
@@ -42,6 +47,9 @@ fn main() -> ExitCode {
     if let Err(error) = &result {
         let word = terminal.paint("1;31", "error");
         let _ = writeln!(std::io::stderr().lock(), "{word}: {}", exit::words(error));
+        if terminal.is_json() {
+            let _ = writeln!(std::io::stdout().lock(), "{:#}", exit::document(error));
+        }
     }
     exit::code(&result)
 }

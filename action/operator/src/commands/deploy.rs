@@ -20,10 +20,9 @@ pub async fn run(global: &Global, arguments: &Deploy, terminal: Terminal) -> Res
         terminal.write(&plan::render(plan, style(terminal)));
     }
     if !plan.problems.is_empty() {
-        if terminal.is_json() {
-            terminal.json(&json!({ "applied": false, "plan": plan }))?;
-        }
-        return Err(input("the plan has changes that would lose or misread data: nothing was applied"));
+        return Err(input(
+            "the plan has changes that would lose or misread data: nothing was applied (`matano plan` says which)",
+        ));
     }
     if plan.is_empty() {
         if terminal.is_json() {

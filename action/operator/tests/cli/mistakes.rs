@@ -101,3 +101,31 @@ fn a_link_that_leaves_the_project_is_refused() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("outside the project"), "{}", ended.err);
 }
+
+#[test]
+fn a_failure_is_one_json_document_where_json_is_asked_for() {
+    let repo = Repo::with(SCHEDULED);
+    let file = repo.write("a.json", b"{}\n");
+    let file = file.to_str().unwrap();
+    for (arguments, kind, code, message) in [
+        (vec!["--output", "json", "ingest", file], "environment", 3, "run `matano deploy` first"),
+        (vec!["--output", "json", "plan"], "input", 2, "the project has mistakes"),
+        (vec!["plan", "--output=json", "--no-such-flag"], "usage", 2, "unexpected argument '--no-such-flag' found"),
+        (vec!["-o", "json", "ingest"], "usage", 2, "required arguments"),
+    ] {
+        let ended = repo.run(&arguments);
+        assert_eq!(ended.code, code, "{}", ended.err);
+        let document = ended.json();
+        let error = &document["error"];
+        assert_eq!(
+            (error["kind"].as_str(), error["exit_code"].as_i64()),
+            (Some(kind), Some(code.into())),
+            "{document}"
+        );
+        assert!(error["message"].as_str().unwrap().contains(message), "{document}");
+        // people read it, too
+        assert!(ended.err.contains(message), "{}", ended.err);
+    }
+    // without it, standard output has no failures
+    assert_eq!(repo.run(&["plan"]).out, "");
+}
