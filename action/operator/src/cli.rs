@@ -203,7 +203,7 @@ pub struct Ingest {
     /// Files, directories, s3://bucket/prefix, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
-    /// The log source, where key prefixes do not tell
+    /// The log source, or `enrich_<table>` for uploads, where key prefixes do not tell
     #[arg(long, short, value_name = "NAME")]
     pub source: Option<String>,
     /// How many objects at a time [default: the processors]
@@ -217,7 +217,7 @@ pub struct Run {
     /// Directories whose new files are taken in; files may not change once they are there
     #[arg(long = "watch", value_name = "DIR")]
     pub watch: Vec<PathBuf>,
-    /// The log source, where key prefixes do not tell
+    /// The log source, or `enrich_<table>` for uploads, where key prefixes do not tell
     #[arg(long, short, value_name = "NAME")]
     pub source: Option<String>,
     /// Seconds between looks
