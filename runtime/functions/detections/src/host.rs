@@ -26,10 +26,10 @@ use crate::{
     failure::DetectionFailure,
     loaded::{Base, Loaded},
     python,
-    report::{DetectReport, Evaluation},
+    report::DetectReport,
     resolve::{Identity, ts_of},
     stretch::{Findings, Seat, Stretch, Strikes},
-    summary::{self, Summary},
+    summary::Summary,
     unpack::MODULE,
 };
 
@@ -138,16 +138,6 @@ impl Host {
         }
         (report.failures, report.printed) = (summary.failures(), summary.printed());
         Ok(report)
-    }
-
-    /// Shows every row of a Parquet file to one detection and tells what it made of each: for tests of detections.
-    pub fn evaluate(&self, detection: &DetectionName, table: &TableName, file: &Path) -> Result<Evaluation, HostError> {
-        let loaded = self.loaded()?;
-        let rows = rows_of(file)?;
-        let stretch =
-            Stretch { file: 0, path: file.to_owned(), first: 0, end: rows, detections: vec![loaded.place(detection)?] };
-        let findings = Seat::new(&loaded).run(&stretch, &Strikes::default())?;
-        summary::evaluation(&loaded, table, &stretch, findings)
     }
 
     /// The rows that a scheduled detection's query returned as its matches: all of them, or those that its `detect` picks.

@@ -13,6 +13,8 @@ mod modules; // what detections import
 
 mod records; // rows as dictionaries
 
+mod rehearsal; // tests: a few rows to one detection
+
 mod scheduled; // rows of queries
 
 mod workers; // processes, releases, and how many

@@ -1,9 +1,9 @@
 use std::{num::NonZeroUsize, path::Path};
 
-use detections::{Evaluated, Host, HostError, Outcome, locate_module};
+use detections::{Host, Outcome, locate_module};
 use serde_json::{Value, json};
 
-use crate::case::{Case, actions, fired, name, table};
+use crate::case::{Case, actions, fired};
 
 fn counts(rows: u64) -> Vec<Value> {
     (0..rows).map(|count| json!({"count": count, "user": {"name": format!("u{}", count % 7)}})).collect()
@@ -75,22 +75,6 @@ fn a_file_that_can_not_be_read_does_not_cost_its_neighbours() {
         assert!(matches!(&file.outcome, Outcome::Unreadable(error) if error.contains(part)), "{:?}", file.outcome);
     }
     assert_eq!(report.files[2].outcome, Outcome::Complete);
-}
-
-#[test]
-fn an_evaluation_tells_what_became_of_each_row() {
-    let code = "def detect(r):\n    return {'x': True, 'y': False}[r['event']['action']]\ndef title(r): return 'T'";
-    let case = Case::new(&[("one", code), ("other", "def detect(r): return True")]);
-    let (_, path) = case.stage("a.parquet", &actions(&["x", "y", "z"]));
-    let host = case.host();
-    let evaluation = host.evaluate(&name("one"), &table(), &path).unwrap();
-    let [Evaluated::Fired(found), Evaluated::Quiet, Evaluated::Failed] = evaluation.records.as_slice() else {
-        panic!("{evaluation:#?}")
-    };
-    assert_eq!((found.title.as_str(), found.record_id.as_str()), ("T", "r0"));
-    assert_eq!(evaluation.failures[0].message, "KeyError: 'z'");
-    let unknown = host.evaluate(&name("nope"), &table(), &path).unwrap_err();
-    assert!(matches!(unknown, HostError::NotLoaded(_)));
 }
 
 #[test]
