@@ -4,6 +4,7 @@
 //! that can occur in it. Nothing here does I/O, runs user code or knows where its output goes.
 
 pub mod explain; // a rule's documentation as text
+pub mod fix; // fixes applied to the texts of a project
 pub mod render; // diagnostics as text, one module per output
 pub mod rule; // what a rule is
 pub mod rules; // all of them

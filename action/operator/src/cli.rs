@@ -138,6 +138,12 @@ pub struct Check {
     /// Also write the findings as SARIF 2.1.0, for code scanning
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
+    /// Mend what is certain, such as a typo in a name; comments and layout stay as they are
+    #[arg(long, conflicts_with_all = ["github", "sarif"])]
+    pub fix: bool,
+    /// With --fix: show what would change, and change nothing
+    #[arg(long, requires = "fix")]
+    pub diff: bool,
 }
 
 /// `matano test`

@@ -30,7 +30,11 @@ pub struct Judged {
 
 /// Finds, reads, loads and checks the project.
 pub async fn judge(directory: Option<&Path>) -> Result<Judged> {
-    let workspace = workspace::read(workspace::find(directory)?)?;
+    assess(workspace::read(workspace::find(directory)?)?).await
+}
+
+/// Loads and checks files that were read.
+pub async fn assess(workspace: Workspace) -> Result<Judged> {
     let (project, loading) = project::load(&workspace.files);
     let queries = queries(&project).await;
     let diagnostics = check::check(&project, loading.into_iter().chain(queries).collect());

@@ -7,11 +7,12 @@ mod cli; // the command line as a value
 mod exit; // how a command ends
 mod terminal; // what people see
 
+mod fix; // safe fixes, written whole or not at all
 mod judge; // loaded and checked
-mod moment;
+mod moment; // times as people type them
 mod requirements; // Python packages of detections
 mod target; // observed, planned, applied
-mod workspace; // the repo on disk // times as people type them
+mod workspace; // the repo on disk
 
 mod commands; // one module a command
 

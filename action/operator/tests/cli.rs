@@ -6,6 +6,7 @@ mod cli {
     pub mod bad_input; // whatever comes in, every record is accounted for
     pub mod editor; // the language server on standard input and output
     pub mod enrichment; // tables that are looked up, and uploads to them
+    pub mod fixing; // check --fix
     pub mod journey; // from init to an answer in SQL
     pub mod mistakes; // what check, plan and deploy say and refuse
     pub mod outputs; // what check writes for GitHub

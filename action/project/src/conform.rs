@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    diagnostic::{Diagnostic, Level},
+    diagnostic::{Diagnostic, Edit, Level},
     json_schema, matano_only, rules,
     spec::FileKind,
     yaml::{Doc, escape},
@@ -184,7 +184,14 @@ impl Judge<'_> {
             self.doc.at_key(&rules::MISPLACED_KEY, &pointer, message).help("move it to log_source.yml")
         } else {
             let message = format!("unknown key `{key}`");
-            self.doc.at_key(&rules::UNKNOWN_KEY, &pointer, message).suggest(key, known.iter().copied())
+            let diagnostic =
+                self.doc.at_key(&rules::UNKNOWN_KEY, &pointer, message).suggest(key, known.iter().copied());
+            // with its right name it would be there twice
+            let is_there = |edit: &Edit| self.doc.node(&format!("{parent}/{}", escape(&edit.text))).is_some();
+            match &diagnostic.fix {
+                Some(fix) if fix.edits.iter().any(is_there) => diagnostic.without_fix(),
+                Some(_) | None => diagnostic,
+            }
         };
         debug_assert!(diagnostic.severity != Level::Note);
         self.diagnostics.push(diagnostic);

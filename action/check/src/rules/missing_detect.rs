@@ -1,6 +1,6 @@
 //! A detection without a `detect` that can be called with the record.
 
-use model::ecs::closest;
+use model::ecs::{Alike, closest};
 use project::{Diagnostic, project::Trigger};
 use ruff_text_size::{Ranged as _, TextRange};
 
@@ -51,13 +51,13 @@ fn missing(file: &Python, bindings: &Bindings<'_>) -> Diagnostic {
         .and_then(|name| bindings.functions().find(|function| function.name.as_str() == name));
     match alike {
         Some(function) => {
-            let name = &function.name;
-            RULE.diagnostic(
-                file.path(),
-                Some(file.span(name.range())),
-                format!("function `detect` is missing, found `{name}`"),
-            )
-            .help(format!("rename `{name}` to `detect`"))
+            let name = function.name.as_str();
+            let message = format!("function `detect` is missing, found `{name}`");
+            // what calls it would have to be renamed too
+            let certain = file.source().text().matches(name).count() == 1;
+            RULE.diagnostic(file.path(), Some(file.span(function.name.range())), message)
+                .meant(name, Alike { candidate: "detect", certain })
+                .help(format!("rename `{name}` to `detect`"))
         }
         None => RULE
             .diagnostic(file.path(), Some(file.span(TextRange::default())), "function `detect` is missing")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ecs::{closest, ecs},
+    ecs::{Alike, alike, ecs},
     schema::TableSchema,
 };
 use project::{Diagnostic, Level, Span, rules};
@@ -33,6 +33,8 @@ pub const RULE: Rule = Rule {
 struct Assignment<'a> {
     programs: usize,
     lost_in: usize,
+    /// Whether its path stands nowhere else in a program: then it can be mended alone.
+    is_only: bool,
     schema: Option<&'a TableSchema>,
 }
 
@@ -44,9 +46,12 @@ fn check(context: &Context<'_>) -> Vec<Diagnostic> {
             continue;
         }
         for (path, range) in assignments(&program.source.text) {
+            let written = program.source.text[range.clone()].to_owned();
             let (file, span) = program.source.span(range);
             let lost = compiled.not_columns().contains(&path);
+            let is_only = written == format!(".{path}") && program.source.text.matches(&written).count() == 1;
             let assignment = assigned.entry((file, span, path)).or_default();
+            assignment.is_only = is_only;
             assignment.programs += 1;
             assignment.lost_in += usize::from(lost);
             assignment.schema = Some(schema);
@@ -57,18 +62,26 @@ fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     let lost = lost.filter(|((file, ..), _)| !is_managed(file));
     lost.map(|((file, span, path), assignment)| {
         let message = format!("no column `{path}`: what is assigned to it is in no row");
-        let mut diagnostic = RULE.diagnostic(&file, span, message).help(help(&path, assignment.schema));
+        let mut diagnostic = mended(RULE.diagnostic(&file, span, message), &path, &assignment);
         diagnostic.severity = Level::Warning;
         diagnostic
     })
     .collect()
 }
 
-fn help(path: &str, schema: Option<&TableSchema>) -> String {
-    let columns = schema.map(TableSchema::leaves).unwrap_or_default();
-    if let Some(alike) = closest(path, columns.iter().map(|(path, _)| path.as_str())) {
-        return format!("did you mean `{alike}`?");
-    }
+fn mended(diagnostic: Diagnostic, path: &str, assignment: &Assignment<'_>) -> Diagnostic {
+    let columns = assignment.schema.map(TableSchema::leaves).unwrap_or_default();
+    let Some(found) = alike(path, columns.iter().map(|(path, _)| path.as_str())) else {
+        return diagnostic.help(help(path));
+    };
+    let Alike { candidate, certain } = found;
+    // as it is written in a program
+    let (written, meant) = (format!(".{path}"), format!(".{candidate}"));
+    let certain = certain && assignment.is_only;
+    diagnostic.meant(&written, Alike { candidate: &meant, certain }).help(format!("did you mean `{candidate}`?"))
+}
+
+fn help(path: &str) -> String {
     if ecs().field(path).is_some() || ecs().is_group(path) {
         return format!("add `{path}` to `schema.ecs_field_names`");
     }

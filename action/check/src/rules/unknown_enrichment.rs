@@ -26,7 +26,10 @@ fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for file in context.detections.iter().flat_map(|code| &code.files).filter(|file| file.module.errors.is_empty()) {
         for used in table_uses(file.module.body()) {
-            out.extend(missing(context, &used.name, file.path(), Some(file.span(used.range))));
+            let found = missing(context, &used.name, file.path(), Some(file.span(used.range)));
+            // an import gives the name to all that follows
+            let is_only = file.source().text().matches(&used.name).count() == 1;
+            out.extend(found.map(|found| if is_only { found } else { found.without_fix() }));
         }
     }
     for program in &context.programs {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::ecs::closest;
+use model::ecs::{Alike, alike, closest};
 use project::{Diagnostic, Span, VrlProgram};
 use transform::{VrlDiagnostic, VrlLabel, VrlSeverity};
 
@@ -15,6 +15,9 @@ pub(crate) fn placed(rule: &Rule, program: &VrlProgram, error: &VrlDiagnostic, a
     let (file, span) = program.span(before_the_end(error.span.clone(), &program.text));
     let main = error.labels.iter().find(|label| label.primary && label.span == error.span);
     let mut diagnostic = rule.diagnostic(&file, span, message(error, main, program));
+    if let Some((name, alike)) = error.labels.iter().find_map(|label| guess(label, error, program)) {
+        diagnostic = diagnostic.meant(name, alike);
+    }
     let (mut help, is_migration): (Vec<String>, bool) = match advice {
         None => (Vec::new(), false),
         Some(Advice::Rewrite(advice)) => (vec![advice], false),
@@ -36,6 +39,13 @@ pub(crate) fn placed(rule: &Rule, program: &VrlProgram, error: &VrlDiagnostic, a
     }
     help.extend(error.code.as_deref().map(|code| about(code, error.severity)));
     if help.is_empty() { diagnostic } else { diagnostic.help(help.join("\n")) }
+}
+
+/// What the compiler takes an unknown name for, and that name, where it is what the error is about.
+fn guess<'a>(label: &'a VrlLabel, error: &VrlDiagnostic, program: &'a VrlProgram) -> Option<(&'a str, Alike<'a>)> {
+    let guess = label.message.strip_prefix("did you mean \"")?.strip_suffix("\"?")?;
+    let name = program.text.get(label.span.clone()).filter(|_| label.span == error.span)?;
+    Some((name, alike(name, [guess])?))
 }
 
 /// What is missing at the end of a program is missing behind its last character, not on the blank line after it.

@@ -11,13 +11,11 @@ pub fn fixtures() -> &'static Path {
 /// The folder, in that of a rule, with the files that differ where the rule is kept.
 pub const MENDED: &str = "mended";
 
-/// A rule's project with its mistakes mended.
+/// A rule's project with its mistakes mended. A file that has to go is an empty one there.
 pub fn mended(folder: &Path) -> FileSet {
-    let mut files = read(folder);
-    for (path, bytes) in read(&folder.join(MENDED)).iter() {
-        files.insert(path, bytes);
-    }
-    files
+    let (broken, mended) = (read(folder), read(&folder.join(MENDED)));
+    let kept = broken.iter().filter(|(path, _)| mended.get(path).is_none());
+    kept.chain(mended.iter().filter(|(_, bytes)| !bytes.is_empty())).collect()
 }
 
 /// All files below a folder, without what is expected of them.

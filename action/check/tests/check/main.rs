@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
 
+mod fixing; // fixes applied until there are none
 mod github; // outputs for GitHub, on hostile input too
 mod golden; // fixtures on disk and what is expected of them
 mod planted; // 120 mistakes in every output

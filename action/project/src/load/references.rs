@@ -150,12 +150,22 @@ fn lookups_in_python(loader: &mut Loader<'_>) {
                     let name = word.as_str().split_whitespace().next().unwrap_or_default();
                     let start = names.start() + word.start();
                     let span = source.span(start, start + name.len());
-                    out.extend(unknown_enrichment(loader, name).map(|found| found.at(source.file(), Some(span))));
+                    let found = unknown_enrichment(loader, name).map(|found| found.at(source.file(), Some(span)));
+                    out.extend(found.map(|found| keeping_name(found, name, word.as_str())));
                 }
             }
         }
     }
     loader.diagnostics.extend(out);
+}
+
+/// What follows an import goes on to use the name that it had.
+fn keeping_name(mut diagnostic: Diagnostic, name: &str, import: &str) -> Diagnostic {
+    let has_alias = import.trim() != name;
+    for edit in diagnostic.fix.iter_mut().flat_map(|fix| &mut fix.edits).filter(|_| !has_alias) {
+        edit.text = format!("{} as {name}", edit.text);
+    }
+    diagnostic
 }
 
 /// An enrichment table that does not exist, not yet tied to a place.

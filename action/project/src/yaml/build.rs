@@ -215,15 +215,17 @@ impl<'a> Builder<'a> {
         Box::new(self.refuse(&rules::UNSUPPORTED_YAML, span, &message).help(help))
     }
 
-    /// A block scalar's span reaches to the next token: what is not content at its end goes off.
+    /// The span of a scalar in quotes or of a block reaches to the next token, comments included: what is not content at
+    /// its end goes off.
     fn trim(&self, style: Style, span: Span) -> Span {
-        match style {
-            Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => span,
-            Style::Literal | Style::Folded => {
-                let text = &self.source.text()[span.start.offset..span.end.offset];
-                self.source.span(span.start.offset, span.start.offset + text.trim_end().len())
-            }
-        }
+        let text = &self.source.text()[span.start.offset..span.end.offset];
+        let length = match style {
+            Style::Plain => return span,
+            Style::SingleQuoted => quoted(text, |rest| if rest.starts_with("''") { 2 } else { 0 }),
+            Style::DoubleQuoted => quoted(text, |rest| if rest.starts_with('\\') { 2 } else { 0 }),
+            Style::Literal | Style::Folded => text.trim_end().len(),
+        };
+        self.source.span(span.start.offset, span.start.offset + length)
     }
 
     fn sequence(&mut self, start: Span, depth: usize) -> Built<Node> {
@@ -254,7 +256,7 @@ impl<'a> Builder<'a> {
         let end = loop {
             let (key, key_span) = match self.next()? {
                 (Event::MappingEnd, end) => break end,
-                (event, span) => (self.key(event, span, depth)?, span),
+                (event, span) => self.key(event, span, depth)?,
             };
             let (event, span) = self.next()?;
             let missing = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, 0, None) if text.is_empty());
@@ -280,11 +282,11 @@ impl<'a> Builder<'a> {
         Ok(Node { span, data: Data::Mapping(entries) })
     }
 
-    /// The text of a key: `1` and `true` are the keys `"1"` and `"true"`.
-    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Built<String> {
+    /// The text of a key, and where it stands: `1` and `true` are the keys `"1"` and `"true"`.
+    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Built<(String, Span)> {
         let node = self.node(event, span, depth + 1)?;
         match node.data {
-            Data::Scalar { text, value, .. } if !value.is_null() => Ok(text),
+            Data::Scalar { text, value, .. } if !value.is_null() => Ok((text, node.span)),
             Data::Scalar { .. } => Err(self.refuse(&rules::UNSUPPORTED_YAML, span, "expected a key, found nothing")),
             Data::Sequence(_) | Data::Mapping(_) => {
                 let message = "expected a word as the key, found a list or a mapping";
@@ -314,4 +316,22 @@ impl<'a> Builder<'a> {
 
 fn empty(span: Span) -> Node {
     Node { span, data: Data::Scalar { style: Style::Plain, text: String::new(), value: Value::Null } }
+}
+
+/// How long a text in quotes is, both quotes included. `escape` says how many bytes at the begin of the rest are an escape.
+fn quoted(text: &str, escape: impl Fn(&str) -> usize) -> usize {
+    let mut at = 1;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let quote = text.as_bytes()[0];
+        match escape(rest) {
+            0 if rest.as_bytes()[0] == quote => return at + 1,
+            0 => at += rest.chars().next().map_or(1, char::len_utf8),
+            length => at += length.min(rest.len()),
+        }
+        // an escaped character may be of several bytes
+        while !text.is_char_boundary(at) {
+            at += 1;
+        }
+    }
+    text.len()
 }

@@ -215,3 +215,20 @@ mod any_input {
         }
     }
 }
+
+#[test]
+fn the_span_of_a_quoted_text_ends_with_its_quote() {
+    let check = |text: &str, expected: &str| {
+        let doc = Doc::parse("f", text.as_bytes(), &mut Vec::new()).unwrap();
+        let span = doc.span("/a").unwrap();
+        assert_eq!(&text[span.start.offset..span.end.offset], expected, "{text}");
+        let key = doc.key_span("/a").unwrap();
+        assert_eq!(text[key.start.offset..key.end.offset].trim_matches(['"', '\'']), "a", "{text}");
+    };
+    check("a: 'b' # c\n", "'b'");
+    check("\"a\" : \"b\" # c\n", "\"b\"");
+    check("{'a'  : 'it''s' , d: e}\n", "'it''s'");
+    check("a: \"\\\"\\é\"  # \"\n".replace("\\é", "é").as_str(), "\"\\\"é\"");
+    check("a: 'é\n  b' # c\n", "'é\n  b'");
+    check("a: ''\n", "''");
+}
