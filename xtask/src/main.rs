@@ -19,7 +19,7 @@ Usage: cargo xtask <TASK>
   test     format, lints, all tests, and the checks that need Python or npm packages (installed under target/)
            --fast leaves these checks out
   bench    measure the ratios of docs/performance.md; what it prints goes there
-           --quick on a tenth of the data
+           --quick on a tenth of the data; --only transforms, pairs or commits
 ";
 
 fn main() -> Result<()> {

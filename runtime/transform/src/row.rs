@@ -80,10 +80,10 @@ pub(crate) fn from_slots(
     slots: &Slots,
     origin: &Origin<'_>,
 ) -> Result<(), String> {
-    let ts = own.ts.map(|_| time(slots.outputs()[slots.plan().ts()].as_ref())).transpose()?;
+    let ts = own.ts.map(|_| time(slots.value(slots.plan().ts()))).transpose()?;
     own.push(builder, ts, has(slots.output(&ORIGINAL)), origin);
-    for (output, value) in slots.plan().outputs().iter().zip(slots.outputs()) {
-        if let (Some(column), Some(value)) = (output.column, value) {
+    for (slot, output) in slots.plan().outputs().iter().enumerate() {
+        if let (Some(column), Some(value)) = (output.column, slots.value(slot)) {
             builder.push::<Vrl>(column, value);
         }
     }

@@ -6,11 +6,13 @@
 //! [`vrl::compiler::Target`] that finds the slot of a path by the path's place in the program.
 //!
 //! That is the same as running over the whole event only where no path reaches around the slots. [`Plan::prove`] says so
-//! or gives the reason why not; then the stock target is used. Where one path is the beginning of another, both share the
+//! or gives the reason why not; then the stock target is used. Statements that only move a value of the record to a column
+//! are taken out of the program: the column takes the value itself ([`Plan::take_moves`]). Where one path is the beginning of another, both share the
 //! slot of the shorter, so no two slots ever hold parts of each other.
 
 mod fill; // JSON text into input slots
 mod inputs; // the tree of paths that are read
+mod moves; // statements that need no interpreter
 mod target; // what the program runs over
 
 use std::collections::BTreeSet;
@@ -49,6 +51,8 @@ pub(crate) struct Output {
     path: Vec<String>,
     /// Its column, or the struct of its columns; `None` where the table has none.
     pub column: Option<Column>,
+    /// The input slot, and the path below it, from which it has its value without any help of the program.
+    pub from: Option<(usize, Option<OwnedValuePath>)>,
 }
 
 /// Where a path of the program leads.
@@ -96,7 +100,10 @@ impl Plan {
         paths.insert(vec!["ts".to_owned()]);
         paths.insert(vec!["message".to_owned()]);
         paths.extend(RELATED.iter().map(|name| vec!["related".to_owned(), (*name).to_owned()]));
-        let outputs = shortest(paths).into_iter().map(|path| Output { column: column(&path, columns), path }).collect();
+        let outputs = shortest(paths)
+            .into_iter()
+            .map(|path| Output { column: column(&path, columns), path, from: None })
+            .collect();
         Self::new(Inputs::new(&inputs), outputs)
     }
 
@@ -107,6 +114,40 @@ impl Plan {
         };
         let (ts, message) = (find("ts")?, find("message")?);
         Ok(Self { inputs, outputs, ts, message })
+    }
+
+    /// Takes over what only moves values from the record to columns, and returns the program without it; `None` where there
+    /// is nothing of that kind.
+    pub fn take_moves<E>(
+        &mut self,
+        program: &Program,
+        compile: impl FnOnce(&str) -> Result<Program, E>,
+    ) -> Option<Program> {
+        let info = program.vrl.info();
+        let mut touched = vec![0; self.outputs.len()];
+        for path in info.target_queries.iter().chain(&info.target_assignments) {
+            if let Place::Output(slot, _) = self.place(path) {
+                touched[slot] += 1;
+            }
+        }
+        let mut taken = Vec::new();
+        for one in moves::moves(program.text()) {
+            if let (Place::Output(slot, None), Place::Input(input, rest)) = (self.place(&one.to), self.place(&one.from))
+                && touched[slot] == 1
+                && slot != self.ts
+                && slot != self.message
+            {
+                taken.push((slot, (input, rest), one));
+            }
+        }
+        if taken.is_empty() {
+            return None;
+        }
+        let rest = compile(&moves::without(program.text(), taken.iter().map(|(_, _, one)| one))).ok()?;
+        for (slot, from, _) in taken {
+            self.outputs[slot].from = Some(from);
+        }
+        Some(rest)
     }
 
     /// How many input slots there are.

@@ -43,8 +43,8 @@ pub(crate) struct SourceTable {
 /// A table's transform, and how it runs.
 pub(crate) struct CompiledTable {
     pub program: Program,
-    /// Nothing where the program runs over whole events.
-    pub plan: Option<Arc<Plan>>,
+    /// The plan and what is left of the program over slots; nothing where it runs over whole events.
+    pub over_slots: Option<(Arc<Plan>, Program)>,
     /// Whether the record selector leaves alone what the transform looks at.
     pub selector_is_apart: bool,
 }
@@ -162,17 +162,21 @@ impl SourceTable {
             return Ok(compiled.clone());
         }
         let owner = self.table.name.as_str();
-        let program = compiled(&self.transform, self.kind, owner, &source.enrichment)?;
+        let compile = |text: &str| compiled(text, self.kind, owner, &source.enrichment);
+        let program = compile(&self.transform)?;
         let columns = RowBuilder::new(&self.table.schema, None);
-        let plan = match Plan::prove(&program, &self.table.schema, &columns) {
-            Ok(plan) => Some(Arc::new(plan)),
+        let over_slots = match Plan::prove(&program, &self.table.schema, &columns) {
+            Ok(mut plan) => {
+                let rest = plan.take_moves(&program, compile).unwrap_or_else(|| program.clone());
+                Some((Arc::new(plan), rest))
+            }
             Err(reason) => {
                 tracing::debug!(table = %self.table.name, %reason, "transform runs over whole events");
                 None
             }
         };
         let selector_is_apart = source.select_record.as_ref().is_none_or(|selector| is_apart(selector, &program));
-        let compiled = Arc::new(CompiledTable { program, plan, selector_is_apart });
+        let compiled = Arc::new(CompiledTable { program, over_slots, selector_is_apart });
         Ok(self.compiled.get_or_init(|| compiled).clone())
     }
 

@@ -34,8 +34,8 @@ pub(crate) struct TableWorker {
     pub builder: RowBuilder,
     own: OwnColumns,
     program: Program,
-    /// Nothing where the program runs over whole events.
-    slots: Option<Slots>,
+    /// With what is left of the program; nothing where it runs over whole events.
+    slots: Option<(Slots, Program)>,
     selector_is_apart: bool,
 }
 
@@ -219,7 +219,7 @@ impl TableWorker {
             table: table.table.clone(),
             // a clone has its own pools of regex caches
             program: compiled.program.clone(),
-            slots: compiled.plan.clone().map(Slots::new),
+            slots: compiled.over_slots.clone().map(|(plan, rest)| (Slots::new(plan), rest)),
             selector_is_apart: compiled.selector_is_apart,
         })
     }
@@ -231,7 +231,7 @@ impl TableWorker {
         state: &mut RuntimeState,
         origin: &Origin<'_>,
     ) -> Outcome {
-        let Some(slots) = &mut self.slots else {
+        let Some((slots, program)) = &mut self.slots else {
             return match event(input) {
                 Ok(event) => self.over_event(name, event, state, origin),
                 Err(error) => reject(Some(name), RejectRule::Malformed, error),
@@ -240,7 +240,7 @@ impl TableWorker {
         if let Err(error) = load(slots, input) {
             return reject(Some(name), RejectRule::Malformed, error);
         }
-        match run(&self.program, slots, state) {
+        match run(program, slots, state) {
             Ended::Done(_) => match row::from_slots(&mut self.builder, &self.own, slots, origin) {
                 Ok(()) => self.row(name),
                 Err(error) => reject(Some(name), RejectRule::NoTimestamp, error),

@@ -114,9 +114,13 @@ impl Slots {
         }
     }
 
-    /// What is in the output slots.
-    pub fn outputs(&self) -> &[Option<Value>] {
-        &self.outputs
+    /// What is in an output slot.
+    pub fn value(&self, slot: usize) -> Option<&Value> {
+        match &self.plan.outputs()[slot].from {
+            None => self.outputs[slot].as_ref(),
+            Some((input, None)) => self.inputs[*input].as_ref(),
+            Some((input, Some(rest))) => self.inputs[*input].as_ref().and_then(|value| value.get(rest)),
+        }
     }
 
     /// The plan they follow.
@@ -127,7 +131,7 @@ impl Slots {
     /// The value at a path of fields of the event, where it has a slot.
     pub fn output(&self, path: &[&str]) -> Option<&Value> {
         let (slot, rest) = self.plan.output(path)?;
-        event::field(self.outputs[slot].as_ref()?, rest)
+        event::field(self.value(slot)?, rest)
     }
 }
 

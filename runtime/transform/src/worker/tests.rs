@@ -152,6 +152,14 @@ const PROGRAMS: &[&str] = &[
     ".user = {\"id\": .json.b}\n.user |= {\"name\": .json.a}\n.user.id = 3",
     ".flag = .json.a || .json.b\n.user.id = (to_int(.json.a) ?? 0) + 1",
     "._temporary = .json.a\n.text = ._temporary.b\ndel(._temporary)",
+    ".user.name = .json.a\n.user.name = .json.b\n.text = .json.c",
+    ".user.name = .json.a\n.user.id = .user.name\n.flag = .json.c",
+    ".list = .json.b\n.user.geo.city = .json.a[0].b\n.user.geo = .json.c\nif .json.a == 1 { .list = [] }",
+    ".event.original = .json.a\n.related.ip = .json.b\n.related.user = push(.related.user, .json.a)\n.message = .json.c",
+    ".user.name = .json.a; .text = .json.b; if .json.a == 2 { abort }\n.nothing = .json.c",
+    "if .json.a == 1 { return null }\n.user.name = .json.b",
+    ".user.name = del(.json.a)\n.text = .json.a",
+    ".text = .json.a.b\n.ts = to_timestamp(.json.a) ?? .ts\n.user.id = upcase!(.json.b)\n.pairs = .json.b",
     ".text = tag_types_externally(.json.a)\n.event.action = length(.json.a) ?? 0",
 ];
 
@@ -243,4 +251,24 @@ thread_local! {
 fn a_place_is_found_again_for_the_next_record() {
     let records: Vec<String> = (0..3).map(|n| json!({"a": n, "b": n + 1}).to_string()).collect();
     check(".user.name = .json.a\n.user.id = .json.b\nif .json.a == 1 { .text = .json }", &records);
+}
+
+#[test]
+fn statements_that_only_move_values_leave_the_program() {
+    let rest = |program: &str| {
+        let [slots, _] = workers(program).unwrap();
+        slots.slots.unwrap().1.text().trim_ascii().to_owned()
+    };
+    assert_eq!(rest(".user.name = .json.a\n.text = .json.b[0].x\n.flag = .json.b == 1"), ".flag = .json.b == 1");
+    let stays = [
+        ".user.name = .json.a\n.user.name = .json.b",
+        ".user.name = .json.a\n.flag = exists(.user.name)",
+        ".user.name = .json.a\nif .json.b == 1 { return null }",
+        ".user.name = .json.a\n.text = del(.json.a)",
+        "if .json.b == 1 { .user.name = .json.a }",
+        ".ts = .json.a",
+    ];
+    for program in stays {
+        assert_eq!(rest(program), program);
+    }
 }
