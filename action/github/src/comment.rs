@@ -54,6 +54,11 @@ impl Marker {
         format!("{BEGIN} project={} run={}.{} head={head}{plan} -->", quoted(project), run.id, run.attempt)
     }
 
+    /// The hidden line of the project's issue about drift.
+    pub fn drift_line(project: &str) -> String {
+        format!("<!-- matano:drift project={} -->", quoted(project))
+    }
+
     /// Reads the hidden line at the begin of a comment.
     pub fn parse(body: &str) -> Option<Self> {
         let fields = body.lines().next()?.trim_end().strip_prefix(BEGIN)?.strip_suffix("-->")?;

@@ -5,11 +5,14 @@
 
 pub mod approval; // who agrees to deletions
 pub mod artifact; // what an untrusted run left behind
+pub mod check_run; // all findings, on a commit
 pub mod comment; // the one comment of a pull request
 pub mod event; // what started a workflow
 pub mod issue; // the one issue about drift
 pub mod pace; // when a request is sent again
+pub mod page; // what a comment or a summary says
 pub mod pull_request; // the API's word on a pull request
+pub mod report; // what one run found out, as data
 
 mod client; // requests to one repository
 mod error; // why GitHub did not do what it was asked

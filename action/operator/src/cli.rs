@@ -98,6 +98,8 @@ pub enum Command {
     Info,
     /// Remove what is deployed; data goes only with --delete-data and each table's name typed out
     Destroy(Destroy),
+    /// A job of the GitHub Action: what the runner says is read from its environment (docs/pull-requests.md)
+    Action(Action),
     /// Explain a rule of `check`
     Explain {
         /// The id in brackets: error[unknown-table]
@@ -297,6 +299,64 @@ pub struct Replay {
     /// Only this log source
     #[arg(long, short, value_name = "NAME")]
     pub source: Option<String>,
+}
+
+/// `matano action`
+#[derive(Debug, Args)]
+pub struct Action {
+    /// What to do
+    #[arg(value_enum)]
+    pub job: Job,
+    /// What GitHub is asked with [env: also INPUT_TOKEN]; without one, findings are in the log and the summary only
+    #[arg(long, env = "GITHUB_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Whether the pull request gets its comment
+    #[arg(long, env = "INPUT_COMMENT", value_enum, default_value_t = When::Auto)]
+    pub comment: When,
+    /// How many removals need no approval
+    #[arg(long, env = "INPUT_MAX_DELETES", value_name = "N", default_value_t = 0)]
+    pub max_deletes: usize,
+    /// Where report.json, results.sarif, junit.xml and plan.json are written [default: matano in the runner's temporary
+    /// directory]
+    #[arg(long, env = "INPUT_DIRECTORY", value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Whose comments and issues are ours: who the token writes as
+    #[arg(long, env = "INPUT_AUTHOR", value_name = "LOGIN", default_value = "github-actions[bot]")]
+    pub author: String,
+    /// The artifact of the other run that `report` reads
+    #[arg(long, env = "INPUT_ARTIFACT", value_name = "NAME", default_value = "matano-report")]
+    pub artifact: String,
+    /// The commit that the change starts from, for what `test` compares [default: HEAD^1 in a pull request]
+    #[arg(long, env = "INPUT_BASE", value_name = "REF")]
+    pub base: Option<String>,
+}
+
+/// A job of the GitHub Action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Job {
+    /// Every mistake at its line
+    Check,
+    /// The tests, those that fail at their lines
+    Test,
+    /// What a merge would change on the target, as a comment
+    Plan,
+    /// After `workflow_run`: what the pull request's own run found, and the plan, as a comment
+    Report,
+    /// After the merge: apply the plan, if it is the one shown
+    Deploy,
+    /// Whether what is deployed is what the default branch says, as an issue
+    Drift,
+}
+
+/// When something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Where the token can
+    Auto,
+    /// Or the job fails
+    Always,
+    /// Not at all
+    Never,
 }
 
 /// `matano destroy`

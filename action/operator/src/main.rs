@@ -70,6 +70,7 @@ async fn run(cli: &Cli, terminal: Terminal) -> Result<Outcome> {
         Command::Replay(arguments) => commands::replay::run(global, arguments, terminal).await,
         Command::Info => commands::info::run(global, terminal).await,
         Command::Destroy(arguments) => commands::destroy::run(global, arguments, terminal).await,
+        Command::Action(arguments) => commands::action::run(global, arguments, terminal).await,
         Command::Explain { rule } => commands::explain::run(rule.as_deref(), terminal),
         Command::Lsp => commands::lsp::run(global),
         Command::Completions { shell } => {
@@ -96,6 +97,7 @@ fn logging(verbose: u8) {
         "alert_writer",
         "alert_forwarder",
         "store",
+        "github",
     ];
     let filter: Vec<String> = ours.iter().map(|target| format!("{target}={level}")).collect();
     let filter = std::env::var("MATANO_LOG").unwrap_or_else(|_| filter.join(","));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod cli {
+    pub mod action; // the jobs of the Action, against a GitHub that keeps its state
     pub mod bad_input; // whatever comes in, every record is accounted for
     pub mod editor; // the language server on standard input and output
     pub mod enrichment; // tables that are looked up, and uploads to them

@@ -4,7 +4,7 @@
 //! <https://docs.github.com/en/rest/checks/runs>: `annotations`
 
 use project::{Diagnostic, FileSet, Level};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     repository::{Lines, Place, Repository},
@@ -16,7 +16,7 @@ use super::{
 const MOST_BYTES: usize = 64 * 1024;
 
 /// One annotation. Serializes as GitHub's API wants it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
     /// The path within the repository.
     pub path: String,
@@ -42,7 +42,7 @@ pub struct Annotation {
 }
 
 /// How GitHub shows an annotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnnotationLevel {
     /// Of a note.

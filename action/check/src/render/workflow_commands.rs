@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use project::{Diagnostic, Level};
 
 use super::{
+    annotations::{Annotation, AnnotationLevel},
     printable,
     repository::{Lines, Repository},
     wording,
@@ -39,6 +40,21 @@ pub fn one(diagnostic: &Diagnostic, repository: &Repository<'_>) -> String {
     }
     let _ = write!(out, ",title={}::{}", property(diagnostic.rule), data(&wording::paragraphs(diagnostic, repository)));
     out
+}
+
+/// The command that shows an annotation, without a line end.
+pub fn annotation(annotation: &Annotation) -> String {
+    let command = match annotation.annotation_level {
+        AnnotationLevel::Failure => "error",
+        AnnotationLevel::Warning => "warning",
+        AnnotationLevel::Notice => "notice",
+    };
+    let Annotation { path, start_line, end_line, title, message, .. } = annotation;
+    let (path, title) = (property(&printable::line(path)), property(&printable::line(title)));
+    format!(
+        "::{command} file={path},line={start_line},endLine={end_line},title={title}::{}",
+        data(&printable::lines(message))
+    )
 }
 
 /// The command for something that went wrong in no file at all, without a line end.

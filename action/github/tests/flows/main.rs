@@ -5,6 +5,7 @@
 mod approval; // who may agree to deletions
 mod artifact; // what an untrusted run left
 mod bench; // a GitHub, a client and a clock
+mod check_run; // all findings, in batches
 mod comment; // one comment, whatever happens
 mod issue; // one issue about drift
 mod pull_request; // the API's word

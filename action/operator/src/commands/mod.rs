@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod action;
 pub mod alerts;
 pub mod check;
 pub mod deploy;

@@ -18,7 +18,7 @@ mod compare; // expected against found
 pub mod difference; // ... in words
 
 pub mod junit; // results as XML
-mod report; // results for people, and as JSON
+pub mod report; // results for people, and as JSON
 
 mod changed; // what a change touches
 mod watch; // again and again
