@@ -2,6 +2,8 @@
 
 mod bench;
 mod demo;
+mod description;
+mod github;
 mod ministack;
 mod readers;
 mod sarif;

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    github,
     ministack::Ministack,
     readers, sarif,
     step::{capture, cargo, environment, headline, node_modules, root, run, say, target},
@@ -40,6 +41,7 @@ pub fn run_tests(depth: Depth) -> Result<()> {
             workflows()?;
             slack()?;
             sarif::run_sarif()?;
+            github::run_github()?;
             readers::run_readers()?;
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn issue(place: Place<'_>, number: u64, issue: &Issue, comments: usiz
 pub(crate) fn label(place: Place<'_>, name: &str) -> Value {
     json!({
         "id": id_of(name), "node_id": format!("LA_{}", id_of(name)), "url": place.api(&format!("/labels/{}", id_of(name))),
-        "name": name, "description": null, "color": "ededed", "default": false,
+        "name": name, "description": "", "color": "ededed", "default": false,
     })
 }
 
