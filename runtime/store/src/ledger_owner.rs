@@ -13,7 +13,16 @@ use crate::{error::StoreError, objects_local::cannot};
 #[derive(Debug)]
 pub struct Owner {
     name: String,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that another thread forks at this moment has the lock, too, until it
+        // becomes another program, and so long what this owner holds would be busy. Unlocking ends it for both; where that
+        // fails, the lock ends with the last of them.
+        self.lock.unlock().ok();
+    }
 }
 
 impl Owner {
@@ -25,7 +34,7 @@ impl Owner {
         let lock = File::create_new(&hidden).map_err(cannot("create", &hidden))?;
         lock.lock().map_err(cannot("lock", &hidden))?;
         fs::rename(&hidden, &path).map_err(cannot("create", &path))?;
-        Ok(Self { name: name.to_owned(), _lock: lock })
+        Ok(Self { name: name.to_owned(), lock })
     }
 
     /// For leases.
@@ -65,7 +74,23 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn a_dropped_owner_has_ended_even_where_a_child_has_its_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let owner = Owner::register(directory.path(), "forked").unwrap();
+        // what a fork makes of every file for a moment, held on purpose
+        let mut child = Command::new("sleep").arg("1000").stdin(owner.lock.try_clone().unwrap()).spawn().unwrap();
+        assert_eq!(Owner::ended(directory.path()).unwrap(), [""; 0]);
+        drop(owner);
+        let ended = Owner::ended(directory.path()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(ended, ["forked"]);
+    }
 
     #[test]
     fn a_process_that_lives_is_not_found_as_ended() {

@@ -57,7 +57,8 @@ impl StagingDirectory {
         Ok(Self { workspace: root.join(".work"), root })
     }
 
-    /// Deletes what a process that has ended left in the workspace.
+    /// Deletes what a process that has ended left in the workspace, and directories that it emptied and had no time to
+    /// delete.
     pub fn sweep(&self, owner: &str) -> Result<(), StoreError> {
         let prefix = format!("{owner}-");
         for entry in fs::read_dir(&self.workspace).map_err(cannot("list", &self.workspace))? {
@@ -66,7 +67,7 @@ impl StagingDirectory {
                 fs::remove_dir_all(entry.path()).map_err(cannot("delete", &entry.path()))?;
             }
         }
-        Ok(())
+        sweep_empty(&self.root)
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
@@ -142,6 +143,25 @@ fn put(from: &Path, to: &Path, temporary: &Path) -> Result<(), StoreError> {
     }
     sync(to)?;
     sync(directory)
+}
+
+/// Deletes empty directories below one. Whoever is about to put a file into one makes it again.
+fn sweep_empty(directory: &Path) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(directory) {
+        // another process was faster
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(cannot("list", directory))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(cannot("list", directory))?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sweep_empty(&entry.path())?;
+            // one that is not empty stays
+            fs::remove_dir(entry.path()).ok();
+        }
+    }
+    Ok(())
 }
 
 fn sync(path: &Path) -> Result<(), StoreError> {

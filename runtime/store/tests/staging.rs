@@ -63,7 +63,12 @@ async fn what_a_dead_process_was_writing_is_swept() {
     for name in ["dead-1", "alive-1"] {
         fs::create_dir_all(staging.workspace().join(name).join("below")).unwrap();
     }
+    staging.put("kept/1/file", &made(&staging, "x")).await.unwrap();
+    fs::create_dir_all(root.path().join("staging/emptied/1")).unwrap();
     staging.sweep("dead").unwrap();
+    assert!(!root.path().join("staging/emptied").exists());
+    assert_eq!(keys(&staging, "").await, ["kept/1/file"]);
+    fs::remove_file(staging.workspace().join("file")).ok();
     let left: Vec<_> = fs::read_dir(staging.workspace()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["alive-1"]);
 }

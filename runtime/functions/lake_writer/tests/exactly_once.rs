@@ -57,12 +57,10 @@ async fn a_failure_at_any_step_is_made_good_by_the_next_process() {
             let first = World::open(root.path(), "p1", Some(at(step, time, || true))).await;
             let stopped = first.work().await;
             drop(first);
-            World::ended(root.path(), "p1");
             // twice in a row, at the same place
             let second = World::open(root.path(), "p2", Some(at(step, 1, || true))).await;
             let stopped_again = second.work().await;
             drop(second);
-            World::ended(root.path(), "p2");
             if time == 1 {
                 let error = stopped.unwrap_err();
                 assert!(error.contains(step), "the step `{step}` was not reached: {error}");

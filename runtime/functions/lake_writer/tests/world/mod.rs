@@ -111,14 +111,6 @@ pub fn write_raw(root: &Path, files: usize) {
 }
 
 impl World {
-    /// Waits until a dropped world counts as ended: a process that another test forks at this moment has its lock, too,
-    /// until it becomes another program.
-    pub fn ended(root: &Path, name: &str) {
-        while !Owner::ended(&root.join("state/owners")).unwrap().iter().any(|ended| ended == name) {
-            std::thread::yield_now();
-        }
-    }
-
     /// Opens what is there, as a process does when it starts: what dead processes held becomes free.
     pub async fn open(root: &Path, name: &str, failpoint: Option<Failpoint>) -> Self {
         let state = root.join("state");
