@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{name::TableName, object::SourceObject};
 use vrl::{
-    compiler::{TargetValue, state::RuntimeState},
+    compiler::{TargetValue, runtime::Runtime},
     value::{KeyString, ObjectMap, Secrets, Value},
 };
 
@@ -70,7 +70,7 @@ fn select(source: &Source, program: &Program, object: &SourceObject) -> Selected
     .into();
     let metadata = ObjectMap::from([(KeyString::from("s3"), Value::Object(s3))]);
     let mut target = target(ObjectMap::from([(KeyString::from("__metadata"), Value::Object(metadata))]));
-    match run(program, &mut target, &mut RuntimeState::default()) {
+    match run(program, &mut target, &mut Runtime::default()) {
         Ended::Aborted => Selected::Skip,
         Ended::Failed(error) => Selected::None(error),
         Ended::Done(Value::Null) => Selected::Default,
@@ -112,7 +112,7 @@ fn is_csv(hints: &Hints) -> bool {
 /// Runs an expand program over an object's text; `None` where it says `abort`.
 pub(crate) fn expand(program: &Program, text: &str) -> Result<Option<Vec<Value>>, String> {
     let mut target = target(ObjectMap::from([(KeyString::from("__raw"), event::text(text))]));
-    match run(program, &mut target, &mut RuntimeState::default()) {
+    match run(program, &mut target, &mut Runtime::default()) {
         Ended::Aborted => Ok(None),
         Ended::Failed(error) => Err(format!("`expand_records_from_payload` failed: {error}")),
         Ended::Done(Value::Array(records)) => Ok(Some(records)),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use columns::RowBuilder;
 use model::{name::TableName, object::RejectRule, release::Table, time::Timestamp};
-use vrl::{compiler::TargetValue, compiler::state::RuntimeState, value::Secrets, value::Value};
+use vrl::{compiler::TargetValue, compiler::runtime::Runtime, value::Secrets, value::Value};
 
 use crate::{
     Program, ProgramKind, TransformError,
@@ -25,7 +25,7 @@ pub(crate) const FLUSH_BYTES: usize = 32 << 20;
 pub(crate) struct Worker {
     tables: BTreeMap<TableName, TableWorker>,
     selector: Option<Selector>,
-    state: RuntimeState,
+    runtime: Runtime,
 }
 
 /// One table on one thread.
@@ -106,7 +106,7 @@ impl Worker {
             };
         };
         let selector = self.selector.get_or_insert_with(|| Selector::new(program));
-        let (choice, event) = match selector.choose(source, default, input, &mut self.state) {
+        let (choice, event) = match selector.choose(source, default, input, &mut self.runtime) {
             Ok(chosen) => chosen,
             Err(error) => return Ok(reject(None, RejectRule::Malformed, error)),
         };
@@ -125,7 +125,7 @@ impl Worker {
         selected: Option<Value>,
         origin: &Origin<'_>,
     ) -> Result<Outcome, TransformError> {
-        let state = &mut self.state;
+        let runtime = &mut self.runtime;
         let worker = match self.tables.get_mut(table) {
             Some(worker) => worker,
             None => {
@@ -134,18 +134,18 @@ impl Worker {
             }
         };
         if worker.selector_is_apart {
-            return Ok(worker.transform(table, input, state, origin));
+            return Ok(worker.transform(table, input, runtime, origin));
         }
         // the transform sees what the selector made of the event
         let event = match (selected, &mut self.selector) {
             (Some(event), _) => event,
-            (None, Some(selector)) => match selector.over_event(input, state) {
+            (None, Some(selector)) => match selector.over_event(input, runtime) {
                 Ok((_, event)) => event,
                 Err(error) => return Ok(reject(Some(table), RejectRule::Malformed, error)),
             },
             (None, None) => unreachable!("only a selector is not apart"),
         };
-        Ok(worker.over_event(table, event, state, origin))
+        Ok(worker.over_event(table, event, runtime, origin))
     }
 
     /// The tables that have had rows.
@@ -178,24 +178,24 @@ impl Selector {
         source: &Source,
         default: Option<&TableName>,
         input: Input<'_>,
-        state: &mut RuntimeState,
+        runtime: &mut Runtime,
     ) -> Result<(Choice, Option<Value>), String> {
         let (ended, event) = match &mut self.slots {
             Some(slots) => {
                 load(slots, input)?;
-                (run(&self.program, slots, state), None)
+                (run(&self.program, slots, runtime), None)
             }
             None => {
-                let (ended, event) = self.over_event(input, state)?;
+                let (ended, event) = self.over_event(input, runtime)?;
                 (ended, Some(event))
             }
         };
         Ok((choice(source, default, ended), event))
     }
 
-    fn over_event(&self, input: Input<'_>, state: &mut RuntimeState) -> Result<(Ended, Value), String> {
+    fn over_event(&self, input: Input<'_>, runtime: &mut Runtime) -> Result<(Ended, Value), String> {
         let mut target = target(event(input)?);
-        let ended = run(&self.program, &mut target, state);
+        let ended = run(&self.program, &mut target, runtime);
         Ok((ended, target.value))
     }
 }
@@ -224,23 +224,17 @@ impl TableWorker {
         })
     }
 
-    fn transform(
-        &mut self,
-        name: &TableName,
-        input: Input<'_>,
-        state: &mut RuntimeState,
-        origin: &Origin<'_>,
-    ) -> Outcome {
+    fn transform(&mut self, name: &TableName, input: Input<'_>, runtime: &mut Runtime, origin: &Origin<'_>) -> Outcome {
         let Some((slots, program)) = &mut self.slots else {
             return match event(input) {
-                Ok(event) => self.over_event(name, event, state, origin),
+                Ok(event) => self.over_event(name, event, runtime, origin),
                 Err(error) => reject(Some(name), RejectRule::Malformed, error),
             };
         };
         if let Err(error) = load(slots, input) {
             return reject(Some(name), RejectRule::Malformed, error);
         }
-        match run(program, slots, state) {
+        match run(program, slots, runtime) {
             Ended::Done(_) => match row::from_slots(&mut self.builder, &self.own, slots, origin) {
                 Ok(()) => self.row(name),
                 Err(error) => reject(Some(name), RejectRule::NoTimestamp, error),
@@ -254,9 +248,9 @@ impl TableWorker {
         Outcome::Row { full: (self.builder.bytes() >= FLUSH_BYTES).then(|| name.clone()) }
     }
 
-    fn over_event(&mut self, name: &TableName, event: Value, state: &mut RuntimeState, origin: &Origin<'_>) -> Outcome {
+    fn over_event(&mut self, name: &TableName, event: Value, runtime: &mut Runtime, origin: &Origin<'_>) -> Outcome {
         let mut target = target(event);
-        match run(&self.program, &mut target, state) {
+        match run(&self.program, &mut target, runtime) {
             Ended::Done(_) => match row::from_event(&mut self.builder, &self.own, &mut target.value, origin) {
                 Ok(()) => self.row(name),
                 Err(error) => {

@@ -171,6 +171,10 @@ impl Target for Slots {
     }
 
     fn target_get(&self, path: &OwnedTargetPath) -> Result<Option<&Value>, String> {
+        // programs that use the event as a whole do not run over slots; VRL itself asks whether there is one
+        if path.path.segments.is_empty() {
+            return Ok(Some(&Value::Null));
+        }
         let mut places = self.places.borrow_mut();
         let index = places.find(&self.plan, path);
         Ok(match &places.found[index] {

@@ -76,14 +76,14 @@ fn source(transform: &str) -> Source {
 /// What became of the records, and their rows.
 fn outcomes(worker: &mut TableWorker, records: &[String]) -> Vec<serde_json::Value> {
     let name = worker.table.name.clone();
-    let mut state = RuntimeState::default();
+    let mut runtime = Runtime::default();
     let ts: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     let mut out = Vec::new();
     for record in records {
         let origin =
             Origin { record_id: RecordId([7; 16]), raw: record, source_object: "o", release: "r", ingested_at: ts };
         let body = if record.starts_with('{') { Text::Json(record) } else { Text::Line(record) };
-        out.push(match worker.transform(&name, Input { body, ts }, &mut state, &origin) {
+        out.push(match worker.transform(&name, Input { body, ts }, &mut runtime, &origin) {
             Outcome::Row { .. } => row_json(&worker.builder.finish().unwrap(), 0),
             Outcome::Dropped => json!("dropped"),
             Outcome::Reject { rule, error, .. } => json!([rule.as_str(), error]),
