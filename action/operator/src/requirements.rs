@@ -27,6 +27,12 @@ pub fn install(
 ) -> Result<BTreeMap<DetectionName, Vec<u8>>> {
     let mut packed = BTreeMap::new();
     for (detection, requirements) in wanted {
+        if let Some(line) = unwanted(requirements) {
+            return Err(environment(format!(
+                "requirements of detection `{detection}`: expected names of packages with versions, found `{line}`; options, \
+                 paths and addresses are not taken, because installing those runs code or reads files of this machine"
+            )));
+        }
         if !names_a_package(requirements) {
             continue;
         }
@@ -41,6 +47,31 @@ pub fn install(
 /// Whether anything but comments and blank lines is there.
 fn names_a_package(requirements: &str) -> bool {
     requirements.lines().map(str::trim).any(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The first line that is more than the name of a package, its extras, versions, markers and digests.
+fn unwanted(requirements: &str) -> Option<String> {
+    // a backslash joins a line with the next
+    let joined = requirements.replace("\r\n", "\n").replace("\\\n", " ");
+    joined.lines().find(|line| !is_plain(line)).map(|line| line.trim().to_owned())
+}
+
+fn is_plain(line: &str) -> bool {
+    let line = if line.starts_with('#') { "" } else { line.split(" #").next().unwrap_or_default() };
+    let is_digest = |word: &&str| word.starts_with("--hash=");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let digests = words.iter().rev().take_while(|word| is_digest(word)).count();
+    let words = &words[..words.len() - digests];
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-[],<>=!~*+()".contains(c);
+    // what stands behind a semicolon says on which machines
+    let name: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with(';')).collect();
+    let name = name.join(" ");
+    let mut name = name.split(';').next().unwrap_or_default().split(' ');
+    let starts_well = name.clone().next().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_alphanumeric()));
+    (words.is_empty() && digests == 0)
+        || (starts_well
+            && name.all(|word| !word.starts_with('-') && word.chars().all(allowed))
+            && !words.iter().any(|word| word.starts_with('-')))
 }
 
 fn pack_cached(requirements: &str, python: &Path, cache: &Path, terminal: Terminal) -> Result<Vec<u8>> {
@@ -132,6 +163,34 @@ mod tests {
     fn comments_and_blank_lines_need_no_installation() {
         assert!(!names_a_package("# nothing\n\n"));
         assert!(names_a_package("# ip helpers\nnetaddr==1.3.0\n"));
+    }
+
+    #[test]
+    fn only_names_of_packages_are_installed() {
+        for fine in [
+            "netaddr",
+            "netaddr==1.3.0  # addresses",
+            "requests[socks]>=2,<3; python_version < '3.13'",
+            "netaddr==1.3.0 \\\n    --hash=sha256:00ff \\\n    --hash=sha256:ff00\n\n# a word\nidna (>=3)",
+        ] {
+            assert_eq!(unwanted(fine), None, "{fine}");
+        }
+        for line in [
+            "./package",
+            "/tmp/package",
+            "package/",
+            "-e .",
+            "-r other.txt",
+            "--index-url https://example.com",
+            "--no-binary :all:",
+            "netaddr --no-binary=netaddr",
+            "netaddr @ https://example.com/netaddr.whl",
+            "git+https://example.com/netaddr",
+            "netaddr==1.3.0 --hash=sha256:00 -r other.txt",
+        ] {
+            assert_eq!(unwanted(&format!("idna\n{line}\n")).as_deref(), Some(line));
+        }
+        assert_eq!(unwanted("netaddr \\\n  -r other.txt").as_deref(), Some("netaddr    -r other.txt"));
     }
 
     #[test]
