@@ -69,7 +69,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["operator"]),
     ("octocrab", &["github"]),
     ("lsp-server", &["editor"]),
-    ("landlock", &["detections"]),
+    ("landlock", &["detect"]),
+    ("seccompiler", &["detect"]),
 ];
 
 /// Package name to the names of what it depends on outside its tests.

@@ -1,4 +1,4 @@
-//! What is known about a column, a table, a technique or a rule, in Markdown.
+//! What is known about a column, a table or a rule, in Markdown.
 
 use check::{RULES, explain};
 use model::{
@@ -6,10 +6,7 @@ use model::{
     name::TableName,
     schema::TableSchema,
 };
-use project::{
-    Project, Table,
-    attack::{self, Tactic, Tag, Technique},
-};
+use project::{Project, Table};
 
 /// A list of columns in a hover ends here.
 const MOST_COLUMNS: usize = 40;
@@ -91,23 +88,6 @@ fn columns(schema: &TableSchema) -> String {
 pub(crate) fn destination(project: &Project, name: &str) -> Option<String> {
     let destination = project.destinations.values().find(|destination| destination.name.as_str() == name)?;
     Some(format!("**`{name}`** destination, see `{}`", destination.file))
-}
-
-/// What a tag says about ATT&CK.
-pub(crate) fn tag(text: &str) -> Option<String> {
-    match attack::tag(text) {
-        Tag::Technique(technique) => Some(self::technique(technique)),
-        Tag::Tactic(Tactic { id, name, short_name: _ }) => Some(format!("**{id} {name}** tactic of ATT&CK")),
-        Tag::Unknown(_) | Tag::Other => None,
-    }
-}
-
-/// A technique and what it serves.
-pub(crate) fn technique(technique: &Technique) -> String {
-    let parent = technique.parent().map(|parent| format!("{}: ", parent.name)).unwrap_or_default();
-    let tactics: Vec<&str> = technique.tactics.iter().map(|tactic| tactic.name).collect();
-    let version = attack::VERSION;
-    format!("**{} {parent}{}**\n\n{} (ATT&CK {version})", technique.id, technique.name, tactics.join(", "))
 }
 
 /// A rule of `check`.

@@ -8,7 +8,7 @@ use std::{
 use check::RULES;
 use lsp_types::CompletionItemKind;
 use model::{ecs::ecs, name::TableName};
-use project::{Project, attack, managed, spec::FileKind};
+use project::{Project, managed, spec::FileKind};
 
 use crate::{
     column::{self, tables_of},
@@ -120,7 +120,6 @@ fn named(project: &Project, kind: FileKind, path: &[&str]) -> Vec<Offer> {
         (FileKind::Detection, ["tables", _] | ["tests", _, "table"]) => tables(project),
         (FileKind::Detection, ["tests", _, "rows"]) => tables(project),
         (FileKind::Detection, [.., "destinations", _]) => destinations(project),
-        (FileKind::Detection, ["tags", _]) => techniques(),
         (FileKind::LogSource | FileKind::Table, [.., "ecs_field_names", _]) => ecs_names(),
         (FileKind::LogSource | FileKind::Enrichment, ["managed", "type"]) => {
             managed::shipped_sources().into_iter().map(|name| Offer::plain(name.to_owned())).collect()
@@ -230,16 +229,6 @@ fn destinations(project: &Project) -> Vec<Offer> {
         ..Offer::plain(destination.name.to_string())
     });
     destinations.collect()
-}
-
-fn techniques() -> Vec<Offer> {
-    let techniques = attack::all_techniques().map(|technique| Offer {
-        kind: CompletionItemKind::CONSTANT,
-        detail: Some(technique.name.to_owned()),
-        words: Some(column::technique(technique)),
-        ..Offer::plain(format!("attack.{}", technique.id.to_lowercase()))
-    });
-    techniques.collect()
 }
 
 fn rules() -> Vec<Offer> {

@@ -69,7 +69,6 @@ fn in_yaml(project: &Project, kind: FileKind, file: &str, text: &str, word: &Ran
     }
     match path.as_slice() {
         ["tables", _] | ["tests", _, "table"] => column::table(project, name),
-        ["tags", _] => column::tag(name),
         [.., "destinations", _] => column::destination(project, name),
         [.., "ecs_field_names", _] => column::column(project, &tables, name),
         _ => schema::at(kind, &place.path).values().into_iter().find(|choice| choice.text == name)?.meaning,

@@ -45,6 +45,10 @@ pub struct Global {
     /// When to use colours; `auto` is on a terminal, and NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, alias = "colour")]
     pub color: Colour,
+    /// How much the operating system must hold the Python of detections: `required` runs none where it cannot hold them
+    /// entirely, `preferred` goes on with a warning
+    #[arg(long, global = true, value_enum, default_value_t = Isolation::Preferred, env = "MATANO_ISOLATION")]
+    pub isolation: Isolation,
     /// Say more; twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -57,6 +61,18 @@ pub enum Output {
     Text,
     /// One JSON document on standard output, also of a failure
     Json,
+}
+
+/// How much the operating system must hold detections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// Entirely, or they are not run
+    Required,
+    /// As far as it can
+    #[default]
+    Preferred,
+    /// Not at all: only for finding out why a detection does not work
+    Off,
 }
 
 /// When to use colours.

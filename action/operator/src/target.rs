@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use embedded::{Embedded, Options};
+use embedded::{Embedded, IsolationPolicy, Options, Python};
 use model::{
     name::DetectionName,
     release::{Bundle, Storage},
@@ -17,7 +17,7 @@ use plan::{Change, Observed, ObservedTable, Plan};
 use project::{Project, project::Target};
 
 use crate::{
-    cli::{Global, Output},
+    cli::{Global, Isolation, Output},
     exit::environment,
     judge::{self, Judged},
     requirements,
@@ -26,13 +26,19 @@ use crate::{
 };
 
 /// The interpreter that detections run in.
-pub fn python() -> PathBuf {
+pub fn interpreter() -> PathBuf {
     std::env::var_os("MATANO_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from)
 }
 
-/// The extension module, where the user says where it is.
-pub fn module() -> Option<PathBuf> {
-    std::env::var_os("MATANO_DETECT_MODULE").map(PathBuf::from)
+/// What detections run in, as the user says.
+pub fn python(isolation: Isolation) -> Python {
+    let isolation = match isolation {
+        Isolation::Required => IsolationPolicy::Required,
+        Isolation::Preferred => IsolationPolicy::Preferred,
+        Isolation::Off => IsolationPolicy::Off,
+    };
+    let module = std::env::var_os("MATANO_DETECT_MODULE").map(PathBuf::from);
+    Python { interpreter: interpreter(), module, isolation }
 }
 
 /// The embedded target's directory: where the machine says that it is, else where the project says.
@@ -60,8 +66,7 @@ pub async fn open(root: &Path, project: &Project, global: &Global, jobs: usize) 
     let options = Options {
         directory: directory(root, project),
         warehouse,
-        python: python(),
-        module: module(),
+        python: python(global.isolation),
         jobs,
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -136,7 +141,7 @@ pub fn lower(judged: Judged, terminal: Terminal) -> Result<(Bundle, Origin)> {
         .filter(|detection| detection.enabled)
         .filter_map(|detection| Some((detection.name.clone(), detection.requirements.clone()?)))
         .collect();
-    let packages = requirements::install(&wanted, &python(), &cache, terminal)?;
+    let packages = requirements::install(&wanted, &interpreter(), &cache, terminal)?;
     Ok((project::lower(&project, &packages), Origin { root: workspace.root, project }))
 }
 

@@ -17,6 +17,7 @@ use crate::cli::{Colour, Global, Output};
 pub struct Terminal {
     output: Output,
     colour: bool,
+    verbose: bool,
 }
 
 impl Terminal {
@@ -27,12 +28,17 @@ impl Terminal {
             Colour::Never => false,
             Colour::Auto => io::stdout().is_terminal() && !no_color,
         };
-        Self { output: global.output, colour: colour && global.output == Output::Text }
+        Self { output: global.output, colour: colour && global.output == Output::Text, verbose: global.verbose > 0 }
     }
 
     /// Whether results are JSON.
     pub fn is_json(self) -> bool {
         self.output == Output::Json
+    }
+
+    /// Whether more is to be said.
+    pub fn is_verbose(self) -> bool {
+        self.verbose
     }
 
     /// Whether colours may be used.

@@ -15,4 +15,6 @@ mod cli {
     pub mod replay; // rejects again, after a fix
     pub mod repo; // a detections repo in a temporary directory
     pub mod testing; // what tests can say, and what comes of it
+    #[cfg(target_os = "linux")]
+    pub mod trust; // what detections cannot reach, and what is told of it
 }

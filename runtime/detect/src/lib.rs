@@ -4,7 +4,7 @@
 //! rows of a Parquet file become records, dictionaries whose columns are decoded when a detection first touches them, and
 //! every record is shown to every detection. The words both sides speak are [`model::worker`]'s; the host is the crate
 //! `detections`. Nothing here is linked into a program: an interpreter loads it by path, and only its own tests depend on
-//! it. It never opens a connection or starts a process, and never lets a detection do so by accident.
+//! it. It never opens a connection or starts a process, and lets no detection do so.
 
 mod error;
 
@@ -29,6 +29,11 @@ mod json; // what a detection returns, as JSON
 mod pipe; // frames from and to the host
 
 mod progress; // which call is going on, for whoever finds the body
+
+mod isolation; // what the operating system keeps from detections
+
+#[cfg(target_os = "linux")]
+mod system_calls; // of which one part are system calls
 
 mod clock; // which call takes too long
 

@@ -3,13 +3,16 @@ use std::{
     io,
     os::fd::RawFd,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use model::worker::{CacheAnswer, CacheRequest, Failure, Load, Order, Report, Run, Try};
+use model::{
+    isolation::{Confinement, Isolation, Refusal, RefusedAction, Walls},
+    worker::{CacheAnswer, CacheRequest, Failure, Load, Order, Report, Run, Try},
+};
 use pyo3::{
     buffer::PyBuffer,
     exceptions::{PyOSError, PyRuntimeError, PyValueError},
@@ -23,6 +26,7 @@ use crate::{
     enrichment::EnrichmentTable,
     error::FileError,
     functions::{Caller, Functions},
+    isolation,
     pipe::Pipe,
     progress::ProgressPage,
     row,
@@ -36,6 +40,7 @@ pub struct Worker {
     pub(crate) progress: ProgressPage,
     /// Set when a detection's own module was imported while it was called.
     pub(crate) found: AtomicBool,
+    isolation: OnceLock<Isolation>,
     clock: Mutex<Clock>,
     tables: Mutex<Vec<Py<EnrichmentTable>>>,
 }
@@ -72,22 +77,27 @@ impl From<PyErr> for Stop {
 /// Runs `python/worker.py`.
 pub fn main(py: Python<'_>) -> PyResult<()> {
     row::prepare(py)?;
+    let refusals = PyModule::new(py, "matano_refusals")?;
+    execute(&refusals, include_str!("python/refusals.py"), "<matano refusals>")?;
     let module = PyModule::new(py, "matano_worker")?;
     module.setattr("Worker", py.get_type::<Worker>())?;
     module.setattr("DETECTION_SOURCE", include_str!("python/detection.py"))?;
-    let builtins = py.import("builtins")?;
-    let code = builtins.call_method1("compile", (include_str!("python/worker.py"), "<matano worker>", "exec"))?;
-    builtins.call_method1("exec", (code, module.dict()))?;
+    module.setattr("refusals", refusals)?;
+    execute(&module, include_str!("python/worker.py"), "<matano worker>")?;
     module.call_method0("main").map(drop)
 }
 
 /// The function of `python/show.py`.
 fn show(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let module = PyModule::new(py, "matano_show")?;
-    let builtins = py.import("builtins")?;
-    let code = builtins.call_method1("compile", (include_str!("python/show.py"), "<matano show>", "exec"))?;
-    builtins.call_method1("exec", (code, module.dict()))?;
+    execute(&module, include_str!("python/show.py"), "<matano show>")?;
     module.getattr("show")
+}
+
+fn execute(module: &Bound<'_, PyModule>, source: &str, name: &str) -> PyResult<()> {
+    let builtins = module.py().import("builtins")?;
+    let code = builtins.call_method1("compile", (source, name, "exec"))?;
+    builtins.call_method1("exec", (code, module.dict())).map(drop)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,6 +124,7 @@ impl Worker {
             pipe: Pipe::new(orders, reports),
             progress: ProgressPage::new(progress)?,
             found: AtomicBool::new(false),
+            isolation: OnceLock::new(),
             clock: Mutex::default(),
             tables: Mutex::default(),
         })
@@ -121,10 +132,12 @@ impl Worker {
 
     /// Carries out the host's orders, one after the other, until there are no more.
     fn serve<'py>(slf: &Bound<'py, Self>, host: &Bound<'py, PyAny>) -> PyResult<()> {
-        let (py, pipe) = (slf.py(), &slf.get().pipe);
+        let (py, worker) = (slf.py(), slf.get());
+        let pipe = &worker.pipe;
         let show = show(py)?;
         let mut session = Session { worker: slf, host, show: &show, load: None, loaded: BTreeMap::new() };
-        pipe.report(&Report::Ready)?;
+        let isolation = worker.isolation.get().cloned().unwrap_or_else(|| Isolation::none("it was not asked for"));
+        pipe.report(&Report::Ready(isolation))?;
         loop {
             let Some(order) = py.detach(|| pipe.order())? else { return Ok(()) };
             match session.carry_out(order) {
@@ -134,6 +147,31 @@ impl Worker {
                 Err(Stop::Worker(error)) => return Err(error),
             }
         }
+    }
+
+    /// Raises the walls. Returns what may be read, and where may be written.
+    fn isolate(&self, confinement: &str) -> PyResult<(Vec<String>, String)> {
+        let confinement: Confinement =
+            serde_json::from_str(confinement).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.isolation.get_or_init(|| match confinement.walls {
+            Walls::Raised => isolation::raise(&confinement),
+            Walls::Down => Isolation::none("switched off"),
+        });
+        Ok((confinement.readable, confinement.writable))
+    }
+
+    /// Tells the host what a detection was refused.
+    fn refusal(
+        &self,
+        detection: u32,
+        action: &str,
+        target: String,
+        file: Option<String>,
+        line: Option<u32>,
+    ) -> PyResult<()> {
+        let action = RefusedAction::ALL.into_iter().find(|known| known.as_str() == action);
+        let action = action.ok_or_else(|| PyValueError::new_err("no action that is refused"))?;
+        Ok(self.pipe.report(&Report::Refusal(Refusal { detection, action, target, file, line }))?)
     }
 
     /// The detection that is being called or imported.

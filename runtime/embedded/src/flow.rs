@@ -296,6 +296,8 @@ impl<'a> Session<'a> {
         settled.matches += report.matches.len() as u64;
         settled.failures.extend(report.failures);
         settled.printed.extend(report.printed);
+        settled.refused.extend(report.refused);
+        settled.unheld = self.host.as_ref().and_then(|host| host.isolation()?.missing());
         for absorbed in self.alert_writer.write(report.matches, (self.clock)()).await? {
             settled.new_matches += absorbed.new_matches;
             if absorbed.new_matches > 0 && absorbed.alert.alert.is_active() {
@@ -366,7 +368,7 @@ fn host(
         return Ok(None);
     }
     let options = &target.options;
-    let mut config = trial::host_config(&options.python, options.module.as_deref(), options.jobs)?;
+    let mut config = trial::host_config(&options.python, options.jobs, &target.layout.staging())?;
     config.cache = Some(CacheAccess {
         cache: target.cache.clone(),
         runtime: tokio::runtime::Handle::current(),

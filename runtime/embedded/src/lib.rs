@@ -23,7 +23,10 @@ mod written; // answers as text
 mod trial; // a release without a target
 
 pub use columns::Misfit;
-pub use detections::{Attempted, DetectionFailure, Evaluated, Evaluation, Found, Printed, Rehearsed, SweptFailure};
+pub use detections::{
+    Attempted, DetectionFailure, Evaluated, Evaluation, Found, IsolationPolicy, Printed, Refused, Rehearsed,
+    SweptFailure,
+};
 pub use error::EmbeddedError;
 pub use flow::{Clock, Session};
 pub use lake_writer::Flush;
@@ -37,4 +40,4 @@ pub use store::{
     ledger::Counts,
 };
 pub use target::{Embedded, Options};
-pub use trial::{Rehearsal, Remembered, Transformed, Trial, TrialAlert, TrialAttempt, TrialRows};
+pub use trial::{Python, Rehearsal, Remembered, Transformed, Trial, TrialAlert, TrialAttempt, TrialRows};

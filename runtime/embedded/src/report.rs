@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use detections::{DetectionFailure, Printed};
+use detections::{DetectionFailure, Printed, Refused};
 use model::alert::AlertId;
 
 /// What became of raw objects.
@@ -47,6 +47,10 @@ pub struct Settled {
     pub failures: Vec<DetectionFailure>,
     /// What detections printed.
     pub printed: Vec<Printed>,
+    /// What detections tried and were refused.
+    pub refused: Vec<Refused>,
+    /// What the operating system does not keep from detections, and why.
+    pub unheld: Option<String>,
     /// What did not happen, and why.
     pub problems: Vec<String>,
     /// Whether rows are still on their way because a table could not be written.
@@ -66,6 +70,8 @@ impl Settled {
             windows,
             failures,
             printed,
+            refused,
+            unheld,
             problems,
             uncommitted,
         } = more;
@@ -78,6 +84,8 @@ impl Settled {
         self.windows += windows;
         self.failures.extend(failures);
         self.printed.extend(printed);
+        self.refused.extend(refused);
+        self.unheld = self.unheld.take().or(unheld);
         self.problems.extend(problems);
         self.uncommitted |= uncommitted;
     }

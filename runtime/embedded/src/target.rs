@@ -31,7 +31,12 @@ use store::{
     staging::{Staging as _, StagingDirectory},
 };
 
-use crate::{error::EmbeddedError, layout::Layout, releases::Releases, trial};
+use crate::{
+    error::EmbeddedError,
+    layout::Layout,
+    releases::Releases,
+    trial::{self, Python},
+};
 
 /// Where a target is and what it may use of this machine.
 pub struct Options {
@@ -39,10 +44,8 @@ pub struct Options {
     pub directory: PathBuf,
     /// Another place for the lake's files: a directory or `s3://bucket/prefix`.
     pub warehouse: Option<String>,
-    /// The Python to run detections with.
-    pub python: PathBuf,
-    /// The extension module that detections run in; `None` looks beside this program.
-    pub module: Option<PathBuf>,
+    /// What detections run in.
+    pub python: Python,
     /// How many objects and Python workers at a time.
     pub jobs: usize,
     /// The process's environment, for secrets and for S3 (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...).

@@ -17,9 +17,10 @@ use std::{
 
 use columns::{FileOptions, FileStats, FileWriter, Misfit, Projection};
 use datafusion::arrow::{array::RecordBatch, compute::concat_batches, datatypes::SchemaRef};
-use detections::{DetectReport, Host, HostConfig};
+use detections::{DetectReport, Host, HostConfig, IsolationPolicy, Refused};
 use model::{
     digest::Digest,
+    isolation::Isolation,
     name::{DetectionName, LogSourceName, TableName},
     object::{Position, RecordId, SourceObject},
     release::{Bundle, Trigger},
@@ -58,13 +59,14 @@ pub struct Transformed {
 
 impl Trial {
     /// Takes a release up. Python is needed only where it has detections with code.
-    pub fn new(bundle: Bundle, python: &Path, module: Option<&Path>, workers: usize) -> Result<Self, EmbeddedError> {
+    pub fn new(bundle: Bundle, python: &Python, workers: usize) -> Result<Self, EmbeddedError> {
         let scratch =
             tempfile::tempdir().map_err(|source| EmbeddedError::Directory { path: std::env::temp_dir(), source })?;
         let with_code = bundle.release.detections.values().any(|detection| !detection.files.is_empty());
         let scheduled =
             bundle.release.detections.values().any(|detection| matches!(detection.trigger, Trigger::Scheduled(_)));
-        let host = if with_code || scheduled { Some(start_host(&bundle, python, module, workers)?) } else { None };
+        let host =
+            if with_code || scheduled { Some(start_host(&bundle, python, workers, scratch.path())?) } else { None };
         let enrichment = EnrichmentTables::of_bundle(&bundle)?;
         let sources = Mutex::default();
         Ok(Self { bundle, enrichment, host, sources, scratch, next: AtomicU64::new(0) })
@@ -110,6 +112,16 @@ impl Trial {
         }
         let rejects = rows.remove(&TableName::rejects()).unwrap_or_default();
         Ok(Transformed { rows, rejects })
+    }
+
+    /// What holds the detections, once one has run.
+    pub fn isolation(&self) -> Option<&Isolation> {
+        self.host.as_ref().and_then(Host::isolation)
+    }
+
+    /// What detections tried and were refused so far.
+    pub fn refused(&self) -> Result<Vec<Refused>, EmbeddedError> {
+        Ok(self.host.as_ref().map(Host::refused).transpose()?.unwrap_or_default())
     }
 
     fn source(&self, name: &LogSourceName) -> Result<Arc<SourceTransform>, EmbeddedError> {
@@ -190,22 +202,27 @@ impl Trial {
     }
 }
 
-/// Starts Python for a release.
-pub(crate) fn start_host(
-    bundle: &Bundle,
-    python: &Path,
-    module: Option<&Path>,
-    workers: usize,
-) -> Result<Host, EmbeddedError> {
-    let config = host_config(python, module, workers)?;
-    let host = Host::start(config)?;
+/// How detections are run on this machine.
+#[derive(Debug, Clone)]
+pub struct Python {
+    /// The interpreter.
+    pub interpreter: PathBuf,
+    /// The extension module that detections run in; `None` looks beside this program.
+    pub module: Option<PathBuf>,
+    /// How much the operating system must hold them.
+    pub isolation: IsolationPolicy,
+}
+
+/// Starts Python for a release. Rows lie below `rows`.
+fn start_host(bundle: &Bundle, python: &Python, workers: usize, rows: &Path) -> Result<Host, EmbeddedError> {
+    let host = Host::start(host_config(python, workers, rows)?)?;
     host.load(bundle)?;
     Ok(host)
 }
 
-pub(crate) fn host_config(python: &Path, module: Option<&Path>, workers: usize) -> Result<HostConfig, EmbeddedError> {
-    let module = match module {
-        Some(module) => module.to_path_buf(),
+pub(crate) fn host_config(python: &Python, workers: usize, rows: &Path) -> Result<HostConfig, EmbeddedError> {
+    let module = match &python.module {
+        Some(module) => module.clone(),
         None => {
             let program = std::env::current_exe()
                 .map_err(|source| EmbeddedError::Directory { path: PathBuf::from("(this program)"), source })?;
@@ -213,8 +230,10 @@ pub(crate) fn host_config(python: &Path, module: Option<&Path>, workers: usize) 
         }
     };
     let mut config = HostConfig::new(module);
-    config.python = python.to_path_buf();
+    config.python = python.interpreter.clone();
     config.workers = NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN);
+    config.isolation = python.isolation;
+    config.rows = vec![rows.to_path_buf()];
     Ok(config)
 }
 

@@ -7,6 +7,7 @@ pub mod alert;
 pub mod delivery; // which alert goes to which destination
 pub mod digest; // same content, same id
 pub mod ecs; // the Elastic Common Schema
+pub mod isolation; // what holds a worker, and what its detections were refused
 pub mod name; // what things are called, checked once
 pub mod nested; // rows as people write them
 pub mod object; // raw objects, records, rejects

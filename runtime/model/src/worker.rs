@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::isolation::{Isolation, Refusal};
+
 /// No frame's message is longer, in bytes.
 pub const MAX_FRAME: usize = 64 * 1024 * 1024;
 
@@ -251,7 +253,7 @@ impl Function {
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     /// The worker has started and has given up what it must not have.
-    Ready,
+    Ready(Isolation),
     /// A detection fired.
     Match(Box<Match>),
     /// Something went wrong with a detection. Failures are counted from zero in each order.
@@ -288,6 +290,8 @@ pub enum Report {
         /// Bytes beyond that.
         dropped: u64,
     },
+    /// A detection tried what it must not do. The same thing is told once in an order.
+    Refusal(Refusal),
     /// A row that was asked for.
     Row {
         /// Which.
@@ -518,10 +522,10 @@ mod tests {
 
     #[test]
     fn a_frame_says_how_long_it_is() {
-        let bytes = frame(&Report::Ready);
+        let bytes = frame(&Report::Refused("no such file".to_owned()));
         assert_eq!(bytes[..8], FRAME_START);
         assert_eq!(u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize, bytes.len() - 12);
-        assert_eq!(unframe::<Report>(&bytes[12..]), Ok(Report::Ready));
+        assert_eq!(unframe::<Report>(&bytes[12..]), Ok(Report::Refused("no such file".to_owned())));
         assert!(unframe::<Report>(b"{}").is_err());
     }
 

@@ -111,6 +111,7 @@ impl Bench {
         let host = |workers| -> Result<Host> {
             let mut config = HostConfig::new(locate_module(&std::env::current_exe()?)?);
             config.python = python.to_owned();
+            config.rows = vec![directory.path().to_owned()];
             config.workers = NonZeroUsize::new(workers).context("there are workers")?;
             let host = Host::start(config)?;
             host.load(&bundle)?;

@@ -82,19 +82,6 @@ fn tables_and_destinations_are_known() {
 }
 
 #[test]
-fn techniques_of_attack_are_named() {
-    let words = hover(DETECTION, "name: a\ntags: [attack.t1078‸.004]\n").unwrap();
-    assert!(words.starts_with("**T1078.004 Valid Accounts: Cloud Accounts**"), "{words}");
-    assert!(hover(DETECTION, "name: a\ntags: [attack.initial‸_access]\n").unwrap().starts_with("**TA0001 "));
-    assert_eq!(hover(DETECTION, "name: a\ntags: [clo‸ud]\n"), None);
-    offers_only(
-        DETECTION,
-        "name: a\ntags:\n  - attack.t1078.00‸",
-        &["attack.t1078.001", "attack.t1078.002", "attack.t1078.003", "attack.t1078.004"],
-    );
-}
-
-#[test]
 fn rules_explain_themselves_in_comments() {
     let words = hover(PYTHON, "def detect(r):  # matano: ignore[missing-‸detect]\n    return True\n").unwrap();
     assert!(words.contains("missing-detect"), "{words}");

@@ -1,6 +1,6 @@
 //! What a run did, as text and as JSON: shared by the commands that move rows.
 
-use embedded::{Ingested, Settled};
+use embedded::{Ingested, Refused, Settled};
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, grouped};
@@ -21,6 +21,8 @@ pub fn to_json(ingested: &Ingested, settled: &Settled, seconds: f64) -> Value {
         windows,
         failures,
         printed,
+        refused,
+        unheld,
         problems: more,
         uncommitted,
     } = settled;
@@ -43,6 +45,8 @@ pub fn to_json(ingested: &Ingested, settled: &Settled, seconds: f64) -> Value {
         "printed": printed.iter().map(|printed| json!({
             "detection": printed.detection.as_str(), "text": printed.text, "dropped_bytes": printed.dropped,
         })).collect::<Vec<_>>(),
+        "refused": refused.iter().map(Refused::to_json).collect::<Vec<_>>(),
+        "unheld": unheld,
         "problems": problems.iter().chain(more).collect::<Vec<_>>(),
         "uncommitted": uncommitted,
         "seconds": seconds,
@@ -54,6 +58,7 @@ pub fn has_findings(ingested: &Ingested, settled: &Settled) -> bool {
     ingested.rejects > 0
         || !ingested.problems.is_empty()
         || !settled.failures.is_empty()
+        || !settled.refused.is_empty()
         || !settled.problems.is_empty()
 }
 
@@ -105,8 +110,26 @@ pub fn show_settled(settled: &Settled, terminal: Terminal) {
             terminal.line(&format!("    {line}"));
         }
     }
+    if let Some(missing) = &settled.unheld {
+        note_unheld(missing, terminal);
+    }
+    show_refused(&settled.refused, terminal);
     for printed in &settled.printed {
         terminal.line(&format!("detection `{}` printed: {}", printed.detection, printed.text.trim_end()));
+    }
+}
+
+/// What the operating system does not keep from detections, and why.
+pub fn note_unheld(missing: &str, terminal: Terminal) {
+    terminal.note(&format!(
+        "the operating system does not hold detections entirely (`--isolation required` makes this an error): {missing}"
+    ));
+}
+
+/// What detections tried and were refused.
+pub fn show_refused(refused: &[Refused], terminal: Terminal) {
+    for refused in refused {
+        terminal.line(&format!("{} {refused}", terminal.paint("1;31", "refused:")));
     }
 }
 

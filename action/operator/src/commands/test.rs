@@ -87,6 +87,7 @@ async fn once(global: &Global, arguments: &Test, only: Only, terminal: Terminal)
         jobs: arguments.jobs,
         cross: if arguments.no_cross { Cross::Skip } else { Cross::Run },
         snapshots: if arguments.update { SnapshotMode::Update } else { SnapshotMode::Compare },
+        isolation: global.isolation,
     };
     let cases = Cases::of(project, &settings);
     if cases.len() == 0 && cases.sweep.is_empty() {
@@ -122,7 +123,7 @@ fn write(results: &Results, arguments: &Test, root: &Path, terminal: Terminal) -
         let layer = navigator::layer(&name, &results.coverage);
         save(path, &format!("{}\n", serde_json::to_string_pretty(&layer)?))?;
     }
-    Ok(if results.failed() > 0 { Outcome::Findings } else { Outcome::Fine })
+    Ok(if results.failed() > 0 || !results.refused.is_empty() { Outcome::Findings } else { Outcome::Fine })
 }
 
 fn save(path: &Path, text: &str) -> Result<()> {

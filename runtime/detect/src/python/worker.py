@@ -32,55 +32,6 @@ class DetectionTimeout(BaseException):
     __module__ = "builtins"
 
 
-class DetectionRefused(PermissionError):
-    """A detection tried to start a process, to open a connection, or to step outside Python."""
-
-    __module__ = "builtins"
-
-
-# What `sys.addaudithook` sees. A guard rail against accidents and plain attempts, no wall: code that is determined to
-# get out of its interpreter can. Separation by the operating system has to come on top.
-REFUSED = {
-    "os.fork": "start processes",
-    "os.forkpty": "start processes",
-    "os.exec": "start processes",
-    "os.posix_spawn": "start processes",
-    "os.spawn": "start processes",
-    "os.system": "start processes",
-    "os.startfile": "start processes",
-    "pty.spawn": "start processes",
-    "subprocess.Popen": "start processes",
-    "os.kill": "send signals",
-    "os.killpg": "send signals",
-    "signal.pthread_kill": "send signals",
-    "socket.bind": "use the network",
-    "socket.connect": "use the network",
-    "socket.sendto": "use the network",
-    "socket.sendmsg": "use the network",
-    "socket.getaddrinfo": "use the network",
-    "socket.getnameinfo": "use the network",
-    "socket.gethostbyname": "use the network",
-    "socket.gethostbyaddr": "use the network",
-    "ctypes.dlsym": "call native code",
-    "ctypes.dlsym/handle": "call native code",
-    "ctypes.call_function": "call native code",
-    "ctypes.string_at": "call native code",
-    "ctypes.wstring_at": "call native code",
-    "ctypes.cdata": "call native code",
-    "ctypes.cdata/buffer": "call native code",
-}
-
-
-def _audit(event, arguments):
-    what = REFUSED.get(event)
-    if what is None:
-        # `import ctypes` opens the interpreter itself, which many libraries do and never use
-        if event != "ctypes.dlopen" or not arguments or arguments[0] is None:
-            return
-        what = "call native code"
-    raise DetectionRefused(f"detections must not {what}: `{event}` is refused")
-
-
 class Printed(io.TextIOBase):
     """Takes what detections print, for the detection that is being called, and keeps the first bytes of it."""
 
@@ -208,8 +159,9 @@ def _article(value):
 class Host:
     """What Rust calls."""
 
-    def __init__(self, worker):
+    def __init__(self, worker, hook):
         self.worker = worker
+        self.hook = hook
         self.printed = Printed(worker)
         self.modules = OwnModules(self)
         self.detections = []
@@ -223,6 +175,7 @@ class Host:
         sys.modules["detections"] = package
         # what was written for this release is not known to any finder yet
         importlib.invalidate_caches()
+        self.hook.load(self.detections)
 
     def current(self):
         index = self.worker.current()
@@ -256,6 +209,7 @@ class Host:
         return self.printed.take()
 
     def arm(self, seconds):
+        self.hook.told.clear()
         signal.signal(signal.SIGALRM, self._tick)
         signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
@@ -357,7 +311,7 @@ def _message(error):
 def _kind(error):
     if isinstance(error, DetectionTimeout):
         return "timeout"
-    if isinstance(error, DetectionRefused):
+    if isinstance(error, refusals.DetectionRefused):
         return "refused"
     if isinstance(error, MemoryError):
         return "memory"
@@ -429,7 +383,14 @@ def _limit(memory_bytes):
 
 
 def _take_pipes():
-    """Moves the host's pipes away from where a `print` or an `input` could reach them."""
+    """Moves the host's pipes away from where a `print` or an `input` could reach them, and closes what else was inherited."""
+    for fd in os.listdir("/dev/fd"):
+        if int(fd) > 2:
+            try:
+                os.close(int(fd))
+            except OSError:
+                # the one that listed them
+                pass
     orders, reports = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -463,20 +424,22 @@ PARENT = os.getppid()
 def main():
     """Serves the host at the other end of standard input and output until it closes them.
 
-    Arguments: the progress file, and how many bytes of memory detections may take.
+    Arguments: the progress file, how many bytes of memory detections may take, and what files, in JSON.
     """
-    progress_file, memory_bytes = sys.argv[-2], int(sys.argv[-1])
+    progress_file, memory_bytes, confinement = sys.argv[-3], int(sys.argv[-2]), sys.argv[-1]
     orders, reports = _take_pipes()
     with open(progress_file, "r+b") as file:
         progress = mmap.mmap(file.fileno(), 0)
     sys.argv[:] = [""]
     worker = Worker(orders, reports, progress)
-    host = Host(worker)
+    _limit(memory_bytes)
+    # before the first line of a detection, and after the last file that only the worker may read
+    hook = refusals.Refusals(worker, *worker.isolate(confinement))
+    host = Host(worker, hook)
     sys.stdin = open(os.devnull)
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = host.printed
     faulthandler.enable(2, all_threads=False)
     sys.meta_path.append(host.modules)
     _install(worker)
-    _limit(memory_bytes)
-    sys.addaudithook(_audit)
+    sys.addaudithook(hook)
     worker.serve(host)

@@ -4,6 +4,9 @@ use model::worker::{Failure, FailureKind, Function, LoadDetection};
 
 use crate::process::{End, Killed};
 
+/// `SIGSYS` on every architecture of Linux that there are walls for.
+const BAD_SYSTEM_CALL: i32 = 31;
+
 /// What a worker died of, as a failure of the detection that it was calling.
 pub fn failure(end: &End, detection: u32, function: Function, load: &LoadDetection) -> Failure {
     let (kind, message) = cause(end);
@@ -44,6 +47,9 @@ fn cause(end: &End) -> (FailureKind, String) {
         (Some(code), _) => (FailureKind::Exit, format!("ended its process with status {code}")),
         (None, Some(9)) => {
             (FailureKind::Memory, "was killed by the system, which does that for want of memory".to_owned())
+        }
+        (None, Some(BAD_SYSTEM_CALL)) if cfg!(target_os = "linux") => {
+            (FailureKind::Refused, "was killed for a system call that detections must not make".to_owned())
         }
         (None, Some(signal)) => (FailureKind::Crash, format!("crashed the interpreter with signal {signal}")),
         (None, None) => (FailureKind::Crash, "ended its worker".to_owned()),

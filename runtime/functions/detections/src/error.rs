@@ -19,6 +19,12 @@ pub enum HostError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Isolation is required, and this machine has not all of it.
+    #[error("detections are not run, because isolation is required and this machine lacks some: {missing}")]
+    Isolation {
+        /// What is not held, and why.
+        missing: String,
+    },
     /// A file or a process could not be made.
     #[error("could not {action} `{path}`: {source}")]
     Io {
@@ -48,7 +54,11 @@ impl HostError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Io { .. } | Self::Worker(_) | Self::File(_) => true,
-            Self::NoModule { .. } | Self::Python { .. } | Self::Release(_) | Self::NotLoaded(_) => false,
+            Self::NoModule { .. }
+            | Self::Python { .. }
+            | Self::Isolation { .. }
+            | Self::Release(_)
+            | Self::NotLoaded(_) => false,
         }
     }
 

@@ -34,11 +34,7 @@ pub struct DetectionFailure {
 impl DetectionFailure {
     /// `detections/root_login/detect.py:7`, or the detection's directory where the place is not known.
     pub fn place(&self) -> String {
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => format!("{file}:{line}"),
-            (Some(file), None) => file.clone(),
-            (None, _) => format!("detections/{}", self.detection),
-        }
+        place(&self.detection, self.file.as_deref(), self.line)
     }
 
     /// Whether rows went by that the detection did not judge.
@@ -68,6 +64,15 @@ impl DetectionFailure {
             "record_id": self.record_id,
             "count": self.count,
         })
+    }
+}
+
+/// `detections/root_login/detect.py:7`, or the detection's directory where the place is not known.
+pub fn place(detection: &DetectionName, file: Option<&str>, line: Option<u32>) -> String {
+    match (file, line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file.to_owned(),
+        (None, _) => format!("detections/{detection}"),
     }
 }
 

@@ -3,7 +3,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -12,6 +12,7 @@ use std::{
 
 use columns::FileReader;
 use model::{
+    isolation::Isolation,
     name::{DetectionName, EnrichmentName, TableName},
     release::Bundle,
     staged::StagedFile,
@@ -26,7 +27,7 @@ use crate::{
     failure::DetectionFailure,
     loaded::{Base, Loaded},
     python,
-    report::DetectReport,
+    report::{DetectReport, Refused},
     resolve::{Identity, ts_of},
     stretch::{Findings, Seat, Stretch, Strikes},
     summary::Summary,
@@ -55,8 +56,23 @@ pub struct HostConfig {
     pub memory_bytes: u64,
     /// How much of what a detection prints, and of an `alert_context`, is kept, in bytes.
     pub output_bytes: u64,
+    /// How much the operating system must hold detections.
+    pub isolation: IsolationPolicy,
+    /// Directories below which the files of rows lie: detections may read all of them.
+    pub rows: Vec<PathBuf>,
     /// What `remotecache` works with; without it, detections that use it fail.
     pub cache: Option<CacheAccess>,
+}
+
+/// How much the operating system must hold detections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationPolicy {
+    /// Entirely, or they are not run.
+    Required,
+    /// As far as it can.
+    Preferred,
+    /// Not at all: Python's own guard rail is all there is.
+    Off,
 }
 
 impl HostConfig {
@@ -71,6 +87,8 @@ impl HostConfig {
             file_deadline: Duration::from_secs(300),
             memory_bytes: 512 * 1024 * 1024,
             output_bytes: 64 * 1024,
+            isolation: IsolationPolicy::Preferred,
+            rows: Vec::new(),
             cache: None,
         }
     }
@@ -89,7 +107,7 @@ impl Host {
             return Err(HostError::NoModule { looked: vec![config.module] });
         }
         let interpreter = python::find_interpreter(&config.python)?;
-        Ok(Self { base: Arc::new(Base { config, interpreter }), loaded: RwLock::new(None) })
+        Ok(Self { base: Arc::new(Base { config, interpreter, isolation: OnceLock::new() }), loaded: RwLock::new(None) })
     }
 
     /// Takes up a release in place of the last one. Work that is going on ends with the old release.
@@ -102,6 +120,16 @@ impl Host {
         let loaded = Loaded::new(self.base.clone(), bundle, enrichment)?;
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(loaded));
         Ok(())
+    }
+
+    /// What holds the workers, once there is one.
+    pub fn isolation(&self) -> Option<&Isolation> {
+        self.base.isolation.get()
+    }
+
+    /// What detections of the release have tried and were refused, since this was last asked.
+    pub fn refused(&self) -> Result<Vec<Refused>, HostError> {
+        Ok(self.loaded()?.take_refused())
     }
 
     pub(crate) fn loaded(&self) -> Result<Arc<Loaded>, HostError> {
@@ -136,7 +164,8 @@ impl Host {
             let identify = |row: u64, event: &Value| Identity::of(event, &file.key, row);
             report.files.push(summary.file(&file.key, &file.table, parts, &identify, &mut report.matches));
         }
-        (report.failures, report.printed) = (summary.failures(), summary.printed());
+        (report.failures, report.printed, report.refused) =
+            (summary.failures(), summary.printed(), loaded.take_refused());
         Ok(report)
     }
 
@@ -170,7 +199,8 @@ impl Host {
             |row: u64, event: &Value| Identity { record_id: identify(row, event), ts: ts_of(event).unwrap_or(ts) };
         let parts = vec![(&stretch, findings)];
         report.files.push(summary.file(key, table, parts, &identify, &mut report.matches));
-        (report.failures, report.printed) = (summary.failures(), summary.printed());
+        (report.failures, report.printed, report.refused) =
+            (summary.failures(), summary.printed(), loaded.take_refused());
         Ok(report)
     }
 }

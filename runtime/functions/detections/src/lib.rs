@@ -4,9 +4,9 @@
 //! release's detections ([`Host::load`]) and files ([`Host::detect`]). Whatever a detection does, raise, hang, print, exit,
 //! crash or eat memory, becomes a [`DetectionFailure`] and never costs another detection or another row its turn.
 //!
-//! Workers have an empty environment, a directory of their own, limits on memory and files, and a guard rail against
-//! starting processes and opening connections. That keeps accidents in, not a determined attacker: separation by the
-//! operating system is the business of where the host runs.
+//! Workers have an empty environment, a directory of their own, limits on memory and files, and walls around them: on
+//! Linux by the operating system ([`Host::isolation`] says which stand), everywhere by Python itself, which also tells
+//! what detections tried ([`Refused`]).
 
 mod error;
 
@@ -40,6 +40,6 @@ pub use attempt::{Attempt, Attempted, Found, Rehearsal, RehearsalTable, Rehearse
 pub use cache::CacheAccess;
 pub use error::HostError;
 pub use failure::DetectionFailure;
-pub use host::{Host, HostConfig};
+pub use host::{Host, HostConfig, IsolationPolicy};
 pub use python::locate_module;
-pub use report::{DetectReport, Evaluated, Evaluation, FileReport, Outcome, Printed};
+pub use report::{DetectReport, Evaluated, Evaluation, FileReport, Outcome, Printed, Refused};

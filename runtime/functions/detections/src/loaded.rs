@@ -1,22 +1,27 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use model::{
+    isolation::{Isolation, Refusal},
     name::{DetectionName, EnrichmentName, TableName},
     release::{Bundle, Detection, Release, ReleaseId, Trigger},
     worker::{Failure, Load, LoadDetection, Order, Report},
 };
 use tempfile::TempDir;
+use tracing::warn;
 
 use crate::{
     cache::CacheAccess,
     error::HostError,
+    failure,
     host::HostConfig,
     process::{Event, Worker},
+    python::Interpreter,
+    report::Refused,
     unpack::{self, MODULE},
 };
 
@@ -24,7 +29,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Base {
     pub config: HostConfig,
-    pub interpreter: PathBuf,
+    pub interpreter: Interpreter,
+    /// What holds the workers: all of them the same.
+    pub isolation: OnceLock<Isolation>,
 }
 
 /// A release's detections, laid out for workers, and the workers that know them.
@@ -37,6 +44,8 @@ pub struct Loaded {
     /// Detections that took a worker along while they were imported: they are not tried again.
     broken: Mutex<BTreeMap<u32, Failure>>,
     idle: Mutex<Vec<Worker>>,
+    refused: Mutex<BTreeSet<Refused>>,
+    root: PathBuf,
     _directory: TempDir,
 }
 
@@ -72,6 +81,8 @@ impl Loaded {
             load,
             broken: Mutex::default(),
             idle: Mutex::default(),
+            refused: Mutex::default(),
+            root,
             _directory: directory,
         })
     }
@@ -86,7 +97,14 @@ impl Loaded {
         if let Some(worker) = lock(&self.idle).pop() {
             return Ok(worker);
         }
-        let mut worker = Worker::start(&self.base.config, &self.base.interpreter)?;
+        let Base { config, interpreter, isolation } = &*self.base;
+        let mut worker = Worker::start(config, interpreter, &self.root)?;
+        isolation.get_or_init(|| {
+            if let Some(missing) = worker.isolation.missing() {
+                warn!(missing, "the operating system does not hold detections entirely");
+            }
+            worker.isolation.clone()
+        });
         worker.order(&Order::Load(self.load.clone()));
         match worker.next() {
             Event::Report(Report::Done { .. }) => Ok(worker),
@@ -101,6 +119,19 @@ impl Loaded {
         if idle.len() < self.workers() {
             idle.push(worker);
         }
+    }
+
+    /// Remembers what a detection was refused, once, however often it tried.
+    pub fn refused(&self, refusal: Refusal) {
+        let Refusal { detection, action, target, file, line } = refusal;
+        let detection = self.detection(detection).name.clone();
+        let place = failure::place(&detection, file.as_deref(), line);
+        lock(&self.refused).insert(Refused { detection, action, target, place });
+    }
+
+    /// What was refused since this was last asked.
+    pub fn take_refused(&self) -> Vec<Refused> {
+        std::mem::take(&mut *lock(&self.refused)).into_iter().collect()
     }
 
     /// What `remotecache` works with.

@@ -13,12 +13,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::worker::{FRAME_START, Function, MAX_FRAME, Order, Progress, Report, frame, unframe};
-use rustix::process::{Pid, Signal, kill_process_group};
+use model::{
+    isolation::{Confinement, Isolation, Walls},
+    worker::{FRAME_START, Function, MAX_FRAME, Order, Progress, Report, frame, unframe},
+};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 use tracing::warn;
 
-use crate::{error::HostError, host::HostConfig, unpack::text};
+use crate::{
+    error::HostError,
+    host::{HostConfig, IsolationPolicy},
+    python::{self, Interpreter, LIBRARY_PATHS},
+    unpack::text,
+};
 
 /// Loads the module by path, under its own name.
 const BOOTSTRAP: &str = "import importlib.machinery, importlib.util, sys
@@ -48,6 +56,8 @@ pub struct Worker {
     progress: File,
     call_limit: Duration,
     import_limit: Duration,
+    /// What holds it.
+    pub isolation: Isolation,
     _directory: TempDir,
 }
 
@@ -85,7 +95,7 @@ pub struct End {
 
 impl Worker {
     /// Starts a process.
-    pub fn start(config: &HostConfig, interpreter: &Path) -> Result<Self, HostError> {
+    pub fn start(config: &HostConfig, interpreter: &Interpreter, release: &Path) -> Result<Self, HostError> {
         let directory = tempfile::Builder::new().prefix("matano-worker-").tempdir();
         let directory = directory.map_err(HostError::io("make", Path::new("a temporary directory")))?;
         let progress_path = directory.path().join("progress");
@@ -94,10 +104,11 @@ impl Worker {
         let home = directory.path().join("work");
         fs::create_dir(&home).map_err(HostError::io("make", &home))?;
         let module = fs::canonicalize(&config.module).map_err(HostError::io("find", &config.module))?;
-        let mut command = Command::new(interpreter);
+        let confinement = confinement(config, interpreter, release, &home)?;
+        let mut command = Command::new(&interpreter.executable);
         command
             .args(["-I", "-B", "-X", "utf8", "-c", BOOTSTRAP])
-            .args([text(&module)?, text(&progress_path)?, config.memory_bytes.to_string()])
+            .args([text(&module)?, text(&progress_path)?, config.memory_bytes.to_string(), confinement])
             .env_clear()
             .env("TMPDIR", &home)
             .env("TZ", "UTC")
@@ -108,11 +119,10 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // where an interpreter finds its own library, as with the builds on GitHub's runners
-        for name in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
+        for name in LIBRARY_PATHS {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
-        let mut child = command.spawn().map_err(HostError::io("start", interpreter))?;
+        let mut child = command.spawn().map_err(HostError::io("start", &interpreter.executable))?;
         let (orders, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(HostError::Worker("it was started without pipes".to_owned()));
@@ -132,10 +142,15 @@ impl Worker {
             progress,
             call_limit: hard(config.call_deadline),
             import_limit: hard(config.import_deadline),
+            isolation: Isolation::none("it has not started"),
             _directory: directory,
         };
         match worker.next() {
-            Event::Report(Report::Ready) => Ok(worker),
+            Event::Report(Report::Ready(isolation)) => {
+                admit(config.isolation, &isolation)?;
+                worker.isolation = isolation;
+                Ok(worker)
+            }
             Event::Report(report) => Err(HostError::Worker(format!("it began with {report:?}"))),
             Event::End(end) => Err(HostError::Worker(format!("it did not start: {}", end.stderr.trim()))),
         }
@@ -188,8 +203,9 @@ impl Worker {
 
     fn signal(&self, signal: Signal) {
         if let Some(group) = Pid::from_raw(self.child.id().cast_signed()) {
-            // it may be gone already
+            // it may be gone already, or may have left its group
             let _gone = kill_process_group(group, signal);
+            let _gone = kill_process(group, signal);
         }
     }
 
@@ -228,6 +244,32 @@ impl Drop for Worker {
         // the whole group, and then the zombie
         self.signal(Signal::KILL);
         drop(self.child.wait());
+    }
+}
+
+/// What a worker is told it may touch.
+fn confinement(
+    config: &HostConfig,
+    interpreter: &Interpreter,
+    release: &Path,
+    home: &Path,
+) -> Result<String, HostError> {
+    let rows = python::real(config.rows.iter().cloned().chain([release.to_owned()]));
+    let readable = interpreter.readable.iter().chain(&rows).map(|path| text(path)).collect::<Result<_, _>>()?;
+    let writable = text(&fs::canonicalize(home).map_err(HostError::io("find", home))?)?;
+    let walls = match config.isolation {
+        IsolationPolicy::Required | IsolationPolicy::Preferred => Walls::Raised,
+        IsolationPolicy::Off => Walls::Down,
+    };
+    let confinement = Confinement { walls, readable, writable };
+    serde_json::to_string(&confinement).map_err(|error| HostError::Worker(error.to_string()))
+}
+
+/// Whether detections may run behind these walls.
+fn admit(policy: IsolationPolicy, isolation: &Isolation) -> Result<(), HostError> {
+    match (policy, isolation.missing()) {
+        (IsolationPolicy::Required, Some(missing)) => Err(HostError::Isolation { missing }),
+        (IsolationPolicy::Required, None) | (IsolationPolicy::Preferred | IsolationPolicy::Off, _) => Ok(()),
     }
 }
 
@@ -307,15 +349,23 @@ mod tests {
     #[test]
     fn a_frame_is_found_after_bytes_that_are_none() {
         for noise in [&b""[..], b"x", b"garbage \xffmatano garbage", b"\xffmatano\xff"] {
-            let bytes = [noise, &frame(&Report::Ready)].concat();
+            let bytes = [noise, &frame(&Report::Refused(String::new()))].concat();
             let body = read_frame(&mut bytes.as_slice()).unwrap().unwrap();
-            assert_eq!(unframe::<Report>(&body), Ok(Report::Ready), "{noise:?}");
+            assert_eq!(unframe::<Report>(&body), Ok(Report::Refused(String::new())), "{noise:?}");
         }
     }
 
     #[test]
+    fn required_walls_that_are_missing_keep_detections_from_running() {
+        let none = Isolation::none("the kernel has none");
+        let error = admit(IsolationPolicy::Required, &none).unwrap_err().to_string();
+        assert!(error.contains("files: the kernel has none; network: the kernel has none"), "{error}");
+        assert!(admit(IsolationPolicy::Preferred, &none).is_ok());
+    }
+
+    #[test]
     fn a_frame_that_is_cut_off_is_the_end() {
-        let bytes = frame(&Report::Ready);
+        let bytes = frame(&Report::Refused(String::new()));
         for length in 0..bytes.len() {
             assert_eq!(read_frame(&mut &bytes[..length]).unwrap(), None, "{length}");
         }

@@ -1,4 +1,7 @@
-use model::{alert::RuleMatch, name::DetectionName};
+use std::fmt;
+
+use model::{alert::RuleMatch, isolation::RefusedAction, name::DetectionName};
+use serde_json::{Value, json};
 
 use crate::failure::DetectionFailure;
 
@@ -11,6 +14,8 @@ pub struct DetectReport {
     pub failures: Vec<DetectionFailure>,
     /// What detections printed.
     pub printed: Vec<Printed>,
+    /// What they tried and were refused.
+    pub refused: Vec<Refused>,
     /// Each file, in the order given.
     pub files: Vec<FileReport>,
 }
@@ -46,6 +51,33 @@ pub struct Printed {
     pub text: String,
     /// Bytes beyond that.
     pub dropped: u64,
+}
+
+/// Something that a detection tried and was refused, whether or not it caught the error.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// The detection.
+    pub detection: DetectionName,
+    /// What it wanted to do.
+    pub action: RefusedAction,
+    /// With what: a path, an address, a command.
+    pub target: String,
+    /// `detections/root_login/detect.py:7`, or the detection's directory where the place is not known.
+    pub place: String,
+}
+
+impl Refused {
+    /// For logs and reports.
+    pub fn to_json(&self) -> Value {
+        let Self { detection, action, target, place } = self;
+        json!({ "detection": detection.as_str(), "action": action.as_str(), "target": target, "place": place })
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: tried to {} `{}`", self.place, self.action.words(), self.target)
+    }
 }
 
 /// What one detection made of each row of a file: what `matano test` asks for.

@@ -317,7 +317,8 @@ impl<'a> Seat<'a> {
                     findings.unreadable = Some(error);
                     return Ok(None);
                 }
-                Report::Ready => return Err(nonsense("that it is ready, again")),
+                Report::Refusal(refusal) => loaded.refused(refusal),
+                Report::Ready(_) => return Err(nonsense("that it is ready, again")),
             }
         }
     }
@@ -349,7 +350,8 @@ fn about(report: &Report) -> Option<u32> {
         Report::Match(found) => Some(found.detection),
         Report::Failure(failure) => Some(failure.detection),
         Report::Skipped { detection, .. } | Report::Printed { detection, .. } => Some(*detection),
-        Report::Ready
+        Report::Refusal(refusal) => Some(refusal.detection),
+        Report::Ready(_)
         | Report::Again { .. }
         | Report::Tried { .. }
         | Report::Row { .. }

@@ -23,11 +23,11 @@ use project::{
 use super::{
     coverage::Coverage,
     cross, detection, log_source,
-    results::{Results, TestResult},
+    results::{RefusedAttempt, Results, TestResult},
     rows::{Owner, Rows},
     snapshot::Snapshots,
 };
-use crate::{judge, target, terminal::Terminal};
+use crate::{cli::Isolation, judge, target, terminal::Terminal};
 
 /// What is tested.
 pub struct Subject<'a> {
@@ -52,6 +52,8 @@ pub struct Settings {
     pub cross: Cross,
     /// What happens to snapshots.
     pub snapshots: SnapshotMode,
+    /// How much the operating system must hold detections.
+    pub isolation: Isolation,
 }
 
 /// Log sources and detections.
@@ -141,12 +143,13 @@ pub fn run(subject: Subject<'_>, settings: &Settings, on: &(dyn Fn(&str) + Sync)
     let Subject { project, root, bundle } = subject;
     let jobs = target::jobs(settings.jobs);
     let cases = Cases::of(project, settings);
-    let trial =
-        Trial::new(bundle, &target::python(), target::module().as_deref(), jobs).context("prepare the tests")?;
+    let trial = Trial::new(bundle, &target::python(settings.isolation), jobs).context("prepare the tests")?;
     let now = FIXED_TIME.parse().context("the fixed time of tests")?;
     let bench = Bench { trial: &trial, project, now, runtime: tokio::runtime::Handle::current(), jobs };
     let mut snapshots = Snapshots::new(root, settings.snapshots);
     let mut results = tokio::task::block_in_place(|| all(&bench, &cases, &mut snapshots, on))?;
+    results.refused = trial.refused()?.iter().map(RefusedAttempt::from).collect();
+    results.isolation = trial.isolation().cloned();
     results.written = snapshots.write(project)?;
     results.coverage = Coverage::of(project, &results.tests);
     results.seconds = started.elapsed().as_secs_f64();

@@ -1,6 +1,7 @@
 //! Results on a terminal, and as one JSON document.
 
 use anyhow::Result;
+use model::isolation::Isolation;
 use serde_json::{Value, json};
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     difference::{Difference, visible},
     results::{Kind, Results, TestResult, Warning},
 };
-use crate::terminal::Terminal;
+use crate::{commands::settled, terminal::Terminal};
 
 /// Whether the tables of what is tested are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub fn show(results: &Results, tables: Tables, terminal: Terminal) -> Result<()>
     for warning in &results.warnings {
         show_warning(warning, terminal);
     }
+    for refused in &results.refused {
+        terminal.line(&format!("{} {}", terminal.paint("1;31", "refused:"), visible(&refused.message)));
+    }
+    show_isolation(results.isolation.as_ref(), terminal);
     if tables == Tables::Shown {
         show_coverage(&results.coverage, terminal);
     }
@@ -74,6 +79,16 @@ fn show_warning(warning: &Warning, terminal: Terminal) {
     let Warning { file, line, message, help } = warning;
     let word = terminal.paint("1;33", "warning");
     terminal.line(&format!("{word}: {message}\n  --> {file}:{line}\n     {help}"));
+}
+
+/// What does not hold is said always, what holds on request.
+fn show_isolation(isolation: Option<&Isolation>, terminal: Terminal) {
+    let Some(isolation) = isolation else { return };
+    match isolation.missing() {
+        Some(missing) => settled::note_unheld(&missing, terminal),
+        None if terminal.is_verbose() => terminal.line(&format!("detections were isolated: {isolation}")),
+        None => (),
+    }
 }
 
 fn show_coverage(coverage: &Coverage, terminal: Terminal) {
@@ -131,6 +146,8 @@ pub fn document(results: &Results) -> Value {
         "tests": tests,
         "crashed_on_rows_of_others": crossed,
         "warnings": results.warnings,
+        "refused": results.refused,
+        "isolation": results.isolation,
         "coverage": results.coverage,
         "written": results.written,
         "fires_differently": results.fires_differently,

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use embedded::Refused;
+use model::isolation::{Isolation, RefusedAction};
 use serde::Serialize;
 
 use super::{coverage::Coverage, difference::Difference};
@@ -20,6 +22,10 @@ pub struct Results {
     pub warnings: Vec<Warning>,
     /// What is tested, of the whole project.
     pub coverage: Coverage,
+    /// What detections tried and were refused.
+    pub refused: Vec<RefusedAttempt>,
+    /// What held them, where any ran.
+    pub isolation: Option<Isolation>,
     /// Snapshot files that were written.
     pub written: Vec<String>,
     /// Tests that fire differently from those of another checkout, where there is one to compare with.
@@ -82,6 +88,29 @@ impl std::fmt::Display for Fires {
         let (fired, all) = (self.rows.iter().filter(|fired| **fired).count(), self.rows.len());
         let alerts = if self.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", self.alerts) };
         write!(f, "{fired} of {all} rows, {alerts}")
+    }
+}
+
+/// Something that a detection tried and was refused, whether or not it caught the error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedAttempt {
+    /// The detection.
+    pub detection: String,
+    /// `read`, `write`, `network`, `process`, `signal` or `native`.
+    pub action: RefusedAction,
+    /// With what: a path, an address, a command.
+    pub target: String,
+    /// `detections/root_login/detect.py:7`
+    pub place: String,
+    /// All of it in words.
+    pub message: String,
+}
+
+impl From<&Refused> for RefusedAttempt {
+    fn from(refused: &Refused) -> Self {
+        let Refused { detection, action, target, place } = refused;
+        let (detection, target, place) = (detection.to_string(), target.clone(), place.clone());
+        Self { detection, action: *action, target, place, message: refused.to_string() }
     }
 }
 

@@ -73,6 +73,7 @@ impl Case {
             config: HostConfig::new(locate_module(&std::env::current_exe().unwrap()).unwrap()),
             directory: tempfile::tempdir().unwrap(),
         };
+        case.config.rows = vec![case.directory.path().to_owned()];
         for (name, code) in detections {
             case.add(name, &[("detect.py", code)]);
         }

@@ -7,6 +7,9 @@ mod case; // a release, a file and a host, from a few lines
 
 mod matches; // what a match says
 
+#[cfg(target_os = "linux")]
+mod isolation; // what they can't reach, whatever they try
+
 mod misbehaviour; // what detections do wrong, and who pays for it
 
 mod modules; // what detections import
