@@ -1,6 +1,11 @@
 //! The main job on sample logs, end to end, in `target/demo`. Run twice, the second run changes nothing.
 
+mod pull_request; // a pull request's life
+mod releases; // where the Action installs from
+mod runner; // a runner and its GitHub
 mod slack;
+
+pub use pull_request::run_pull_request;
 
 use std::{
     fs,

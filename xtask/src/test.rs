@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    github,
+    demo, github,
     ministack::Ministack,
     readers, sarif,
     step::{capture, cargo, environment, headline, node_modules, root, run, say, target},
@@ -43,6 +43,7 @@ pub fn run_tests(depth: Depth) -> Result<()> {
             sarif::run_sarif()?;
             github::run_github()?;
             readers::run_readers()?;
+            demo::run_pull_request()?;
         }
     }
     headline("all passed");
