@@ -40,6 +40,7 @@ use transformer::{Fate, Limits, Request, Sources, Transformer, When};
 use crate::{
     Embedded, EmbeddedError,
     report::{Ingested, Settled},
+    target::MadeRows,
     trial,
     uploads::{self, Uploads},
 };
@@ -66,7 +67,7 @@ pub struct Session<'a> {
     pub(crate) uploads: Uploads,
     /// Commits of uploads that no [`Settled`] has counted yet.
     upload_commits: AtomicU64,
-    owner: Owner,
+    pub(crate) owner: Owner,
     transformer: Transformer,
     lake_writer: LakeWriter,
     forwarder: AlertForwarder,
@@ -78,11 +79,7 @@ impl<'a> Session<'a> {
         let bundle = Arc::new(target.bundle()?);
         let owners = target.layout.owners();
         let owner = Owner::register(&owners, &format!("{}-{}", std::process::id(), (clock)().micros()))?;
-        for ended in Owner::ended(&owners)? {
-            target.ledger.abandon(&ended).await?;
-            target.staging.sweep(&ended)?;
-            Owner::bury(&owners, &ended)?;
-        }
+        free_ended(target).await?;
         let lookups = EnrichmentTables::of_bundle(&bundle)?;
         let uploads = Uploads::new(lookups.clone());
         uploads.refresh(target, &bundle.release).await?;
@@ -207,18 +204,40 @@ impl<'a> Session<'a> {
         let (uploads, others) = self.divide(requests).await;
         if !uploads.is_empty() {
             for upload in uploads {
-                self.transformer.process(vec![upload], &mut note).await;
+                self.process(vec![upload], &mut note).await?;
             }
             // what fails is tried again, and reported, by `settle`
             let report = self.lake_writer.flush(Flush::Due).await?;
             self.upload_commits.fetch_add(report.commits.len() as u64, Ordering::Relaxed);
         }
         self.refresh_enrichment().await?;
-        self.transformer.process(others, &mut note).await;
+        self.process(others, &mut note).await?;
         for object in finished {
             self.target.objects.local.forget(&object)?;
         }
         Ok(total)
+    }
+
+    /// Reads objects, those too that somebody held who has ended meanwhile.
+    async fn process(&self, requests: Vec<Request>, note: &mut impl FnMut(Request, Fate)) -> Result<(), EmbeddedError> {
+        let (mut waiting, mut busy) = (requests, Vec::new());
+        loop {
+            self.transformer
+                .process(std::mem::take(&mut waiting), |request, fate| match fate {
+                    Fate::Busy { .. } => busy.push((request, fate)),
+                    Fate::Done { .. } | Fate::NoSource(_) | Fate::Again(_) | Fate::Dead { .. } => note(request, fate),
+                })
+                .await;
+            // who held them may have been killed since
+            if busy.is_empty() || free_ended(self.target).await? == 0 {
+                break;
+            }
+            waiting = busy.drain(..).map(|(request, _)| request).collect();
+        }
+        for (request, fate) in busy {
+            note(request, fate);
+        }
+        Ok(())
     }
 
     /// Commits, detects, alerts and sends until nothing is left that can be done now.
@@ -312,7 +331,8 @@ impl<'a> Session<'a> {
         let (table, schema) = (TableName::alerts(), system::alerts());
         while let Some(batch) = self.alert_writer.next_rows(ALERT_ROWS).await? {
             let (id, release) = (BatchId(batch.id), self.bundle.release.id());
-            self.target.commit_rows(&table, &schema, &batch.rows, id, release, &Effect::Append).await?;
+            let made = MadeRows { schema: &schema, rows: &batch.rows, batch: id, release };
+            self.target.commit_rows(&table, made, &Effect::Append, &self.owner).await?;
             self.alert_writer.rows_done(batch.id).await?;
             settled.commits += 1;
         }
@@ -344,6 +364,18 @@ impl<'a> Session<'a> {
         };
         self.bundle.release.detections.values().any(|found| streaming(&found.trigger) && found.tables.contains(table))
     }
+}
+
+/// Frees what processes held that have ended without saying so. Returns how many those were.
+async fn free_ended(target: &Embedded) -> Result<usize, EmbeddedError> {
+    let owners = target.layout.owners();
+    let ended = Owner::ended(&owners)?;
+    for owner in &ended {
+        target.ledger.abandon(owner).await?;
+        target.staging.sweep(owner)?;
+        Owner::bury(&owners, owner)?;
+    }
+    Ok(ended.len())
 }
 
 /// The programs of a release, with the field ids that the lake gave to its columns.

@@ -30,7 +30,6 @@ use serde_json::Value;
 use store::{
     ledger::{Claim, Lease, Ledger as _},
     objects::{Body, Objects as _},
-    staging::Staging as _,
 };
 use transform::{Hints, SourceTransform, TransformOutput};
 use transformer::Request;
@@ -103,7 +102,7 @@ impl Session<'_> {
                 replayed.problems.push(format!("`{uri}` is in `{name}` already and would add its rows a second time"));
                 continue;
             }
-            let directory = self.scratch()?;
+            let directory = self.target.scratch(&self.owner)?;
             let hints = Hints {
                 key: object.key.clone(),
                 content_encoding: head.content_encoding,
@@ -218,7 +217,8 @@ impl Session<'_> {
                 ));
                 continue;
             }
-            let (transform, directory, now) = (self.transform_of(&name)?, self.scratch()?, (self.clock)());
+            let (transform, directory, now) =
+                (self.transform_of(&name)?, self.target.scratch(&self.owner)?, (self.clock)());
             let (uri, out) = (object.uri(), directory.path().to_path_buf());
             // a record is plain text whatever its object was packed in
             let hints = Hints { key: object.key.clone(), content_encoding: None, content_type: None };
@@ -249,7 +249,7 @@ impl Session<'_> {
         let (table, count) = (staged.table.clone(), rows.num_rows() as u64);
         let parts = std::iter::once(table.as_str().as_bytes()).chain(seen.iter().map(String::as_bytes));
         let batch = BatchId(Digest::of_parts(parts));
-        let directory = self.scratch()?;
+        let directory = self.target.scratch(&self.owner)?;
         let path = directory.path().join("rows.parquet");
         let stats = trial::write_file(&path, rows)?;
         let staged = StagedFile {
@@ -303,11 +303,6 @@ impl Session<'_> {
         let rows = sql::query(&self.target.lake, query).await?;
         let failed = |error: datafusion::error::DataFusionError| sql::SqlError::Execution(error.to_string());
         Ok(rows.stream.try_collect().await.map_err(failed)?)
-    }
-
-    fn scratch(&self) -> Result<tempfile::TempDir, EmbeddedError> {
-        let path = self.target.staging.workspace();
-        tempfile::tempdir_in(path).map_err(|source| EmbeddedError::Directory { path: path.to_path_buf(), source })
     }
 }
 

@@ -5,7 +5,7 @@ use model::{
     release::{Detection, Schedule, Trigger},
 };
 use serde_json::Value;
-use store::{schedule::Windows as _, staging::Staging as _};
+use store::schedule::Windows as _;
 
 use crate::{
     EmbeddedError,
@@ -80,8 +80,7 @@ impl Session<'_> {
         let failed = |error: datafusion::error::DataFusionError| sql::SqlError::Execution(error.to_string());
         let batches: Vec<_> = rows.stream.try_collect().await.map_err(failed)?;
         let (Some(rows), Some(host)) = (trial::joined(&batches)?, self.host.clone()) else { return Ok(()) };
-        let directory = tempfile::tempdir_in(self.target.staging.workspace())
-            .map_err(|source| EmbeddedError::Directory { path: self.target.layout.staging(), source })?;
+        let directory = self.target.scratch(&self.owner)?;
         let path = directory.path().join("rows.parquet");
         trial::write_file(&path, rows)?;
         let (name, table) =

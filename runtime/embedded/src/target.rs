@@ -22,6 +22,7 @@ use store::{
     alerts_sqlite::SqliteAlerts,
     cache_sqlite::SqliteCache,
     ledger::{Counts, Ledger as _},
+    ledger_owner::Owner,
     ledger_sqlite::SqliteLedger,
     objects_any::AnyObjects,
     objects_local::LocalObjects,
@@ -37,6 +38,18 @@ use crate::{
     releases::Releases,
     trial::{self, Python},
 };
+
+/// Rows that were made here rather than by a transformer.
+pub(crate) struct MadeRows<'a> {
+    /// Their columns.
+    pub schema: &'a TableSchema,
+    /// As nested JSON.
+    pub rows: &'a [serde_json::Value],
+    /// Names their content.
+    pub batch: BatchId,
+    /// What made them.
+    pub release: ReleaseId,
+}
 
 /// Where a target is and what it may use of this machine.
 pub struct Options {
@@ -149,7 +162,10 @@ impl Embedded {
         let content = Digest::of_parts([name.as_str().as_bytes(), data.as_bytes(), &schema]);
         let Some(batch) = self.batch_of_content(&name, content).await? else { return Ok(false) };
         let (rows, release) = (transform::static_rows(bundle, table)?, bundle.release.id());
-        self.commit_rows(&name, &table.schema, &rows, batch, release, &Effect::Overwrite).await?;
+        let owner = format!("{}-{}", std::process::id(), batch.0.short(12));
+        let owner = Owner::register(&self.layout.owners(), &owner)?;
+        let made = MadeRows { schema: &table.schema, rows: &rows, batch, release };
+        self.commit_rows(&name, made, &Effect::Overwrite, &owner).await?;
         Ok(true)
     }
 
@@ -170,22 +186,20 @@ impl Embedded {
         Ok((!is_last).then(|| batch(head.map(|head| head.snapshot))))
     }
 
-    /// Commits rows that were made here rather than by a transformer, under a batch id that names their content.
+    /// Commits rows, unless their batch is there.
     pub(crate) async fn commit_rows(
         &self,
         name: &TableName,
-        schema: &TableSchema,
-        rows: &[serde_json::Value],
-        batch: BatchId,
-        release: ReleaseId,
+        made: MadeRows<'_>,
         effect: &Effect,
+        owner: &Owner,
     ) -> Result<(), EmbeddedError> {
+        let MadeRows { schema, rows, batch, release } = made;
         let changes_nothing = rows.is_empty() && *effect != Effect::Overwrite;
         if changes_nothing || self.lake.has_batch(name, batch).await? {
             return Ok(());
         }
-        let directory = tempfile::tempdir_in(self.staging.workspace())
-            .map_err(|source| EmbeddedError::Directory { path: self.layout.staging(), source })?;
+        let directory = self.scratch(owner)?;
         let path = directory.path().join("rows.parquet");
         let (columns, _) = columns::json_rows(schema, rows)?;
         let stats = trial::write_file(&path, columns)?;
@@ -201,6 +215,13 @@ impl Embedded {
         let files = [LocalFile { path, staged }];
         self.lake.write(name, &files, batch, Storage::default().target_file_bytes, effect).await?;
         Ok(())
+    }
+
+    /// A directory for files on their way; named so that it is swept when its owner is killed.
+    pub(crate) fn scratch(&self, owner: &Owner) -> Result<tempfile::TempDir, EmbeddedError> {
+        let directory =
+            tempfile::Builder::new().prefix(&format!("{}-", owner.name())).tempdir_in(self.staging.workspace());
+        directory.map_err(|source| EmbeddedError::Directory { path: self.layout.staging(), source })
     }
 
     /// Points everything to a release, if the one deployed is still `from`.
