@@ -186,7 +186,7 @@ impl Worker {
                 Some(_) => self.call_limit,
             };
             if since.elapsed() >= limit {
-                self.signal(Signal::ABORT);
+                self.ask_for_last_words();
                 return Event::End(self.end(Some(Killed::Hung(limit))));
             }
         }
@@ -201,11 +201,19 @@ impl Worker {
         }
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = Pid::from_raw(self.child.id().cast_signed()) {
+    /// Ends it with a signal that it answers with a traceback. Once: a second one would cut off the answer.
+    fn ask_for_last_words(&self) {
+        if let Some(process) = Pid::from_raw(self.child.id().cast_signed()) {
+            // it may be gone already
+            let _gone = kill_process(process, Signal::ABORT);
+        }
+    }
+
+    fn kill(&self) {
+        if let Some(process) = Pid::from_raw(self.child.id().cast_signed()) {
             // it may be gone already, or may have left its group
-            let _gone = kill_process_group(group, signal);
-            let _gone = kill_process(group, signal);
+            let _gone = kill_process_group(process, Signal::KILL);
+            let _gone = kill_process(process, Signal::KILL);
         }
     }
 
@@ -222,7 +230,7 @@ impl Worker {
         if killed.is_none() && matches!(self.child.try_wait(), Ok(None)) {
             killed = Some(Killed::Closed);
         }
-        self.signal(Signal::KILL);
+        self.kill();
         let status = self.child.wait().ok();
         self.wait_for_stderr(LAST_WORDS);
         let stderr: Vec<u8> = lock(&self.stderr).iter().copied().collect();
@@ -242,7 +250,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // the whole group, and then the zombie
-        self.signal(Signal::KILL);
+        self.kill();
         drop(self.child.wait());
     }
 }
