@@ -160,6 +160,7 @@ class Runner:
             "GITHUB_REPOSITORY_OWNER": case["repository"].partition("/")[0],
             "GITHUB_SHA": case["sha"],
             "GITHUB_REF": case["ref"],
+            "GITHUB_REF_NAME": self.github()["ref_name"],
             "GITHUB_BASE_REF": case.get("base_ref", ""),
             "GITHUB_HEAD_REF": case.get("head_ref", ""),
             "GITHUB_EVENT_NAME": case["event_name"],

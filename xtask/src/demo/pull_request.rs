@@ -110,6 +110,7 @@ impl Story {
         ensure!(deployed.conclusion == "success", "the deploy: {}", deployed.log);
         let comment = self.github.comment(number)?;
         show("the same comment, now the report", &comment);
+        ensure!(comment.contains("deployed"), "the comment is no report: {}", deployed.log);
         let drift = self.drift()?;
         ensure!(drift.conclusion == "success", "drift right after a deploy: {}", drift.log);
         Ok(())

@@ -73,7 +73,7 @@ fn pack(directory: &Path, binary: &Path) -> Result<()> {
     let archive = files.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     // as fast as can be: a build for development is large
-    tar.env("GZIP", "-1").arg("-C").arg(directory).arg("-czf").arg(&archive).arg(&name);
+    tar.args(["--use-compress-program", "gzip -1", "-C"]).arg(directory).arg("-cf").arg(&archive).arg(&name);
     run("pack a release", &mut tar)?;
     let sums = capture("sha256sum", Command::new("sha256sum").arg(format!("{name}.tar.gz")).current_dir(&files))?;
     fs::write(files.join("SHA256SUMS"), sums).context("write SHA256SUMS")?;

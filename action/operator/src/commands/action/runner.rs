@@ -65,7 +65,7 @@ impl Runner {
         let server = given("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
         Ok(Self {
             run_url: format!("{server}/{repository}/actions/runs/{}", run.id),
-            branch: given("GITHUB_REF_NAME").unwrap_or_default(),
+            branch: needed("GITHUB_REF_NAME")?,
             api_url: given("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
             output: given("GITHUB_OUTPUT").map(PathBuf::from),
             summary: given("GITHUB_STEP_SUMMARY").map(PathBuf::from),
@@ -153,6 +153,7 @@ mod tests {
             ("GITHUB_RUN_ID", "7".to_owned()),
             ("GITHUB_RUN_ATTEMPT", "2".to_owned()),
             ("GITHUB_OUTPUT", directory.join("output").display().to_string()),
+            ("GITHUB_REF_NAME", "main".to_owned()),
         ]
     }
 
