@@ -43,15 +43,13 @@ fn compare(repo: &str) -> Result<()> {
 }
 
 /// Columns of each kind, and what becomes of them: wider, more members, new ones.
-const BEFORE: &str = "\
-    - {name: n, type: int}
+const BEFORE: &str = "    - {name: n, type: int}
     - {name: f, type: float}
     - {name: l, type: {type: list, element: string}}
     - {name: s, type: {type: struct, fields: [{name: a, type: int}]}}
     - {name: ls, type: {type: list, element: {type: struct, fields: [{name: a, type: string}]}}}
 ";
-const AFTER: &str = "\
-    - {name: n, type: long}
+const AFTER: &str = "    - {name: n, type: long}
     - {name: f, type: double}
     - {name: l, type: {type: list, element: string}}
     - {name: s, type: {type: struct, fields: [{name: a, type: long}, {name: b, type: date}, {name: t, type: timestamp}]}}
