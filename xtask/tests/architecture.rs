@@ -60,7 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("datafusion", &["embedded"]),
     ("sqlx", &["lake"]),
     ("rusqlite", &["store"]),
-    ("opendal", &["store"]),
+    ("opendal", &["store", "lake"]),
     ("reqwest", &["store"]),
     ("pyo3", &["detect"]),
     ("saphyr-parser", &["project"]),

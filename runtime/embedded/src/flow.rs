@@ -15,6 +15,7 @@ use std::{
 
 use alert_forwarder::{AlertForwarder, ForwarderOptions, SLACK_API, World};
 use alert_writer::AlertWriter;
+use columns::Misfit;
 use detections::{CacheAccess, DetectReport, Host, Outcome};
 use lake::Effect;
 use lake_writer::{Flush, LakeWriter, WriteOptions};
@@ -332,9 +333,18 @@ impl<'a> Session<'a> {
         while let Some(batch) = self.alert_writer.next_rows(ALERT_ROWS).await? {
             let (id, release) = (BatchId(batch.id), self.bundle.release.id());
             let made = MadeRows { schema: &schema, rows: &batch.rows, batch: id, release };
-            self.target.commit_rows(&table, made, &Effect::Append, &self.owner).await?;
+            for Misfit { column, error, value, .. } in
+                self.target.commit_rows(&table, made, &Effect::Append, &self.owner).await?
+            {
+                settled.problems.push(format!(
+                    "`{column}` of a matched row is null in `{table}`: {error}, found `{value}`; `event.original` has it"
+                ));
+            }
             self.alert_writer.rows_done(batch.id).await?;
             settled.commits += 1;
+            if let Err(error) = self.lake_writer.tidy(&table).await {
+                settled.problems.push(format!("old snapshots of `{table}` stay for now: {error}"));
+            }
         }
         let report = self.forwarder.forward().await?;
         settled.sent += report.sent.len() as u64;

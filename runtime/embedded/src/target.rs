@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use columns::Misfit;
 use lake::{Data, Effect, Ensured, Lake, LakeConfig, LocalFile, ObservedTable, Warehouse};
 use model::{
     digest::Digest,
@@ -165,7 +166,9 @@ impl Embedded {
         let owner = format!("{}-{}", std::process::id(), batch.0.short(12));
         let owner = Owner::register(&self.layout.owners(), &owner)?;
         let made = MadeRows { schema: &table.schema, rows: &rows, batch, release };
-        self.commit_rows(&name, made, &Effect::Overwrite, &owner).await?;
+        for Misfit { row, column, error, .. } in self.commit_rows(&name, made, &Effect::Overwrite, &owner).await? {
+            tracing::warn!(table = %name, row, column, error, "a value of the project's data is null in the table");
+        }
         Ok(true)
     }
 
@@ -186,22 +189,22 @@ impl Embedded {
         Ok((!is_last).then(|| batch(head.map(|head| head.snapshot))))
     }
 
-    /// Commits rows, unless their batch is there.
+    /// Commits rows, unless their batch is there. Returns what did not fit its column and is null now.
     pub(crate) async fn commit_rows(
         &self,
         name: &TableName,
         made: MadeRows<'_>,
         effect: &Effect,
         owner: &Owner,
-    ) -> Result<(), EmbeddedError> {
+    ) -> Result<Vec<Misfit>, EmbeddedError> {
         let MadeRows { schema, rows, batch, release } = made;
         let changes_nothing = rows.is_empty() && *effect != Effect::Overwrite;
         if changes_nothing || self.lake.has_batch(name, batch).await? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let directory = self.scratch(owner)?;
         let path = directory.path().join("rows.parquet");
-        let (columns, _) = columns::json_rows(schema, rows)?;
+        let (columns, misfits) = columns::json_rows(schema, rows)?;
         let stats = trial::write_file(&path, columns)?;
         let staged = StagedFile {
             table: name.clone(),
@@ -214,7 +217,7 @@ impl Embedded {
         };
         let files = [LocalFile { path, staged }];
         self.lake.write(name, &files, batch, Storage::default().target_file_bytes, effect).await?;
-        Ok(())
+        Ok(misfits)
     }
 
     /// A directory for files on their way; named so that it is swept when its owner is killed.

@@ -123,7 +123,7 @@ impl Catalog for Base {
                 self.refused.store(true, Ordering::SeqCst);
                 Err(Error::new(ErrorKind::PreconditionFailed, "the batch is already committed"))
             }
-            Rule::Once(batch) => match manifests::merged(&table, *batch).await? {
+            Rule::Once(_) => match manifests::merged(&table).await? {
                 None => Ok(table),
                 Some(list) => {
                     let shown = listing(&table, &list);

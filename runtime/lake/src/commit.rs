@@ -1,9 +1,8 @@
 //! Staged files into a table, exactly once.
 //!
-//! Data files are named by the digest of what goes into them, and one that is already there is taken as it is: an attempt
-//! after a crash finds the work of the one before and never overwrites a file that a snapshot may list. The snapshot's
-//! summary carries the batch id, and iceberg looks for that id in the very version of the table it commits on top of
-//! (see [`crate::base`]), so two committers of one batch cannot both win.
+//! The snapshot's summary carries the batch id, and iceberg looks for that id in the very version of the table it commits on
+//! top of (see [`crate::base`]), so two committers of one batch cannot both win. Each attempt writes data files of its own;
+//! those of one that lost are deleted, those of one that was killed are found later (see [`crate::orphans`]).
 
 use std::{collections::HashMap, num::NonZeroU64, path::PathBuf};
 
@@ -81,14 +80,12 @@ impl Lake {
             return Ok(CommitOutcome::Committed { snapshot: None, files: 0, rows: 0, bytes: 0 });
         }
         let (files, bytes) = (added.len(), added.iter().map(DataFile::file_size_in_bytes).sum());
-        let snapshot = self.append(name, &table, added, batch).await?;
-        if snapshot.is_some() {
-            info!(table = %name, batch = %batch.0.short(12), files, rows, bytes, "committed");
-        }
-        Ok(match snapshot {
-            Some(snapshot) => CommitOutcome::Committed { snapshot: Some(snapshot), files, rows, bytes },
-            None => CommitOutcome::AlreadyCommitted,
-        })
+        let Some(snapshot) = self.append(name, &table, added.clone(), batch).await? else {
+            self.discard(&added).await;
+            return Ok(CommitOutcome::AlreadyCommitted);
+        };
+        info!(table = %name, batch = %batch.0.short(12), files, rows, bytes, "committed");
+        Ok(CommitOutcome::Committed { snapshot: Some(snapshot), files, rows, bytes })
     }
 
     /// The rows of staged files as data files of the table, not yet in it.
@@ -102,13 +99,17 @@ impl Lake {
         let parts = merge::plan(table, files, target_file_bytes)?;
         let mut added = Vec::with_capacity(parts.len());
         for part in parts {
-            added.extend(merge::write(table, part, batch).await?);
+            if let Err(error) = merge::write(table, part, batch, &mut added).await {
+                self.discard(&added).await;
+                return Err(error);
+            }
         }
         let rows: u64 = added.iter().map(DataFile::record_count).sum();
         let staged: u64 = files.iter().map(|file| file.staged.rows).sum();
         if rows == staged {
             return Ok(added);
         }
+        self.discard(&added).await;
         let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
         Err(LakeError::Staged { path, problem: format!("expected {staged} rows in the batch, found {rows}") })
     }
@@ -159,6 +160,15 @@ impl Lake {
             }
             (None, Ok(_)) => Err(LakeError::Lost { table: name.clone(), batch }),
             (None, Err(error)) => Err(LakeError::iceberg(format!("commit to table `{name}`"))(error)),
+        }
+    }
+
+    /// Deletes data files that no snapshot has got. Best effort: what is left is unused.
+    pub(crate) async fn discard(&self, files: &[DataFile]) {
+        for file in files {
+            if let Err(error) = self.storage.delete(file.file_path()).await {
+                warn!(file = file.file_path(), %error, "a data file that is not needed stays");
+            }
         }
     }
 

@@ -109,6 +109,24 @@ pub enum LakeError {
     /// Others changed the table faster than this process could.
     #[error("table `{0}` was changed by other processes again and again: try again later")]
     Contended(TableName),
+    /// A file that the table names is not in the warehouse.
+    #[error(
+        "table `{table}`: expected the data file `{file}`, which its current snapshot names, found none: restore it from a backup"
+    )]
+    Missing {
+        /// The table.
+        table: TableName,
+        /// Where it should be.
+        file: String,
+    },
+    /// The files of a bucket could not be listed.
+    #[error("cannot list `{location}`: {source}")]
+    Listing {
+        /// Which prefix.
+        location: String,
+        /// Why it failed.
+        source: Box<opendal::Error>,
+    },
     /// A failpoint of a test.
     #[error("stopped at failpoint `{0}`")]
     Failpoint(&'static str),
@@ -125,6 +143,7 @@ impl LakeError {
             | Self::Swap { .. }
             | Self::Contended(_)
             | Self::Failpoint(_) => true,
+            Self::Listing { source, .. } => source.is_temporary(),
             Self::Columns(error) => error.is_retryable(),
             Self::Warehouse(_)
             | Self::UnknownTable(_)
@@ -132,6 +151,7 @@ impl LakeError {
             | Self::Partitioned { .. }
             | Self::NoTimestamp(_)
             | Self::Foreign { .. }
+            | Self::Missing { .. }
             | Self::Staged { .. } => false,
         }
     }

@@ -28,6 +28,8 @@ pub struct Expiry {
 pub struct Expirable {
     /// Its id.
     pub snapshot: i64,
+    /// When it was made.
+    pub made: Timestamp,
     /// The batch it brought, unless something else than matano made it.
     pub batch: Option<BatchId>,
 }
@@ -88,5 +90,10 @@ fn chosen(table: &Table, expiry: &Expiry) -> Vec<Expirable> {
     let old = snapshots.into_iter().filter(|snapshot| {
         snapshot.timestamp_ms() < expiry.newer_than.micros() / 1000 && Some(snapshot.snapshot_id()) != current
     });
-    old.map(|snapshot| Expirable { snapshot: snapshot.snapshot_id(), batch: batch(snapshot) }).collect()
+    let expirable = |snapshot: &SnapshotRef| Expirable {
+        snapshot: snapshot.snapshot_id(),
+        made: Timestamp::from_micros(snapshot.timestamp_ms().saturating_mul(1000)).unwrap_or(Timestamp::EPOCH),
+        batch: batch(snapshot),
+    };
+    old.map(expirable).collect()
 }

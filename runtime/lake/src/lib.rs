@@ -26,6 +26,7 @@ mod write; // staged files that replace rows
 mod read; // rows of a table, whatever columns its files have
 
 mod expire; // old snapshots
+mod orphans; // files that nothing names
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -117,6 +118,7 @@ pub struct Lake {
     pointer: pointer::Pointer,
     storage: FileIO,
     warehouse: String,
+    properties: BTreeMap<String, String>,
     committers: Arc<Mutex<BTreeMap<TableName, Arc<Mutex<()>>>>>,
     failpoint: Option<Failpoint>,
 }
@@ -152,6 +154,7 @@ impl Lake {
             pointer: pointer::Pointer::new(options),
             storage: io,
             warehouse: location,
+            properties: config.properties.clone(),
             committers: Arc::default(),
             failpoint: None,
         };

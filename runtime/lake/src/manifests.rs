@@ -11,13 +11,12 @@ use iceberg::{
     },
     table::Table,
 };
-use model::{digest::Digest, staged::BatchId};
+use uuid::Uuid;
 
-/// Writes the manifests and the manifest list of one snapshot. Same table version, same purpose: same names and the same
-/// content behind them, so an attempt after a crash writes over what the one before left.
+/// Writes the manifests and the manifest list of one snapshot, under names that nothing else has.
 pub(crate) struct Writer<'a> {
     table: &'a Table,
-    digest: Digest,
+    name: Uuid,
     snapshot: i64,
     parent: Option<i64>,
     sequence: i64,
@@ -25,26 +24,24 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// For the snapshot that comes next.
-    pub(crate) fn of_next(table: &'a Table, digest: Digest) -> Self {
-        let metadata = table.metadata();
-        let mut word = [0; 8];
-        word.copy_from_slice(&digest.as_bytes()[..8]);
-        // ids are positive
-        let snapshot = i64::from_be_bytes(word) & i64::MAX;
+    pub(crate) fn of_next(table: &'a Table) -> Self {
+        let (metadata, name) = (table.metadata(), Uuid::new_v4());
+        let (high, low) = name.as_u64_pair();
         Self {
             table,
-            digest,
-            snapshot,
+            name,
+            // as iceberg makes ids; they are positive
+            snapshot: (high ^ low) as i64 & i64::MAX,
             parent: metadata.current_snapshot_id(),
             sequence: metadata.next_sequence_number(),
         }
     }
 
     /// For another list of what the current snapshot has.
-    fn of_current(table: &'a Table, digest: Digest) -> Option<Self> {
+    fn of_current(table: &'a Table) -> Option<Self> {
         let current = table.metadata().current_snapshot()?;
         let (snapshot, parent) = (current.snapshot_id(), current.parent_snapshot_id());
-        Some(Self { table, digest, snapshot, parent, sequence: current.sequence_number() })
+        Some(Self { table, name: Uuid::new_v4(), snapshot, parent, sequence: current.sequence_number() })
     }
 
     /// The snapshot's id.
@@ -53,7 +50,7 @@ impl<'a> Writer<'a> {
     }
 
     fn path(&self, name: &str) -> String {
-        format!("{}/metadata/{}-{name}.avro", self.table.metadata().location(), self.digest.short(32))
+        format!("{}/metadata/{}-{name}.avro", self.table.metadata().location(), self.name.simple())
     }
 
     /// A manifest of files under a partition spec.
@@ -126,8 +123,7 @@ impl Policy {
 }
 
 /// Writes another list of the current snapshot's manifests, the small ones merged; `None` where there are too few of them.
-/// The files are named by the batch that is to be committed on top of them, so that no other committer uses them.
-pub(crate) async fn merged(table: &Table, batch: BatchId) -> iceberg::Result<Option<String>> {
+pub(crate) async fn merged(table: &Table) -> iceberg::Result<Option<String>> {
     let policy = Policy::of(table.metadata());
     let present = present(table).await?;
     let spec = table.metadata().default_partition_spec_id();
@@ -139,9 +135,7 @@ pub(crate) async fn merged(table: &Table, batch: BatchId) -> iceberg::Result<Opt
     if present.iter().filter(|manifest| is_small(manifest)).count() < policy.at_least {
         return Ok(None);
     }
-    let base = table.metadata_location_result()?;
-    let digest = Digest::of_parts([b"merge".as_slice(), base.as_bytes(), batch.0.as_bytes()]);
-    let Some(writer) = Writer::of_current(table, digest) else {
+    let Some(writer) = Writer::of_current(table) else {
         return Ok(None);
     };
     let (small, mut kept): (Vec<ManifestFile>, Vec<ManifestFile>) = present.into_iter().partition(is_small);

@@ -19,8 +19,9 @@ use iceberg::{
     spec::{DataFile, PrimitiveLiteral, Struct},
     table::Table,
 };
-use model::{digest::Digest, staged::BatchId, time::Timestamp};
+use model::{staged::BatchId, time::Timestamp};
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 use crate::{
     LakeError, LocalFile,
@@ -77,26 +78,25 @@ fn bins(files: &[&LocalFile], target: NonZeroU64) -> Vec<Vec<LocalFile>> {
     bins
 }
 
-/// Brings the rows of a part into the table's location.
-pub(crate) async fn write(table: &Table, part: Part, batch: BatchId) -> Result<Vec<DataFile>, LakeError> {
+/// Brings the rows of a part into the table's location; `added` has the files also where it fails on the way.
+pub(crate) async fn write(
+    table: &Table,
+    part: Part,
+    batch: BatchId,
+    added: &mut Vec<DataFile>,
+) -> Result<(), LakeError> {
     let want = arrow_schema(table)?;
-    let mut out = Vec::new();
     for piece in pieces(table, part, &want).await? {
-        out.push(bring(table, &piece, batch).await?);
+        added.push(bring(table, &piece, batch).await?);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Puts one file into the table's location and describes it.
 pub(crate) async fn bring(table: &Table, piece: &Piece, batch: BatchId) -> Result<DataFile, LakeError> {
-    let location = location(table, &piece.partition, &piece.keys, batch);
-    let (local, is_new) = place(table, piece, &location).await?;
-    let data_file = describe(table, location, &local, piece.partition.clone())?;
-    // a file left by an earlier attempt has the same rows, or it is not what its name says
-    if !is_new && data_file.record_count() != piece.rows {
-        let problem = format!("expected {} rows, found {}", piece.rows, data_file.record_count());
-        return Err(LakeError::Staged { path: local, problem });
-    }
+    let location = location(table, &piece.partition, batch);
+    place(table, piece, &location).await?;
+    let data_file = describe(table, location, &piece.path, piece.partition.clone())?;
     check_partition(table, piece, &data_file)?;
     Ok(data_file)
 }
@@ -123,18 +123,15 @@ fn check_partition(table: &Table, piece: &Piece, data_file: &DataFile) -> Result
 #[derive(Debug)]
 pub(crate) struct Piece {
     path: PathBuf,
-    /// What its rows come from: part of its name.
-    keys: Vec<String>,
     partition: Struct,
-    rows: u64,
     /// Kept for as long as `path` is in it.
     _scratch: Option<Arc<Scratch>>,
 }
 
 impl Piece {
     /// The rows of an unpartitioned table.
-    pub(crate) fn whole(path: PathBuf, key: String, rows: u64, scratch: Scratch) -> Self {
-        Self { path, keys: vec![key], partition: Struct::empty(), rows, _scratch: Some(Arc::new(scratch)) }
+    pub(crate) fn whole(path: PathBuf, scratch: Scratch) -> Self {
+        Self { path, partition: Struct::empty(), _scratch: Some(Arc::new(scratch)) }
     }
 }
 
@@ -155,21 +152,19 @@ impl Drop for Scratch {
 }
 
 async fn pieces(table: &Table, part: Part, want: &SchemaRef) -> Result<Vec<Piece>, LakeError> {
-    let keys: Vec<String> = part.files.iter().map(|file| file.staged.key.clone()).collect();
     if let ([file], Some(partition)) = (part.files.as_slice(), &part.partition) {
         let reader = FileReader::open(&file.path)?;
         if fits(reader.schema().fields(), want.fields()) {
-            let (path, rows) = (file.path.clone(), reader.rows() as u64);
-            return Ok(vec![Piece { path, keys, partition: partition.clone(), rows, _scratch: None }]);
+            return Ok(vec![Piece { path: file.path.clone(), partition: partition.clone(), _scratch: None }]);
         }
     }
     let (table, want) = (table.clone(), want.clone());
-    let merged = tokio::task::spawn_blocking(move || merge(&table, &part, &want, &keys));
+    let merged = tokio::task::spawn_blocking(move || merge(&table, &part, &want));
     merged.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// Reads all rows of a part and writes one file for each partition they fall into.
-fn merge(table: &Table, part: &Part, want: &SchemaRef, keys: &[String]) -> Result<Vec<Piece>, LakeError> {
+fn merge(table: &Table, part: &Part, want: &SchemaRef) -> Result<Vec<Piece>, LakeError> {
     let scratch = Arc::new(scratch(table)?);
     let mut writers: BTreeMap<String, (Struct, FileWriter, PathBuf)> = BTreeMap::new();
     for file in &part.files {
@@ -189,8 +184,8 @@ fn merge(table: &Table, part: &Part, want: &SchemaRef, keys: &[String]) -> Resul
         }
     }
     let finish = |(partition, writer, path): (Struct, FileWriter, PathBuf)| {
-        let rows = writer.finish()?.rows;
-        Ok(Piece { path, keys: keys.to_vec(), partition, rows, _scratch: Some(scratch.clone()) })
+        writer.finish()?;
+        Ok(Piece { path, partition, _scratch: Some(scratch.clone()) })
     };
     writers.into_values().map(finish).collect()
 }
@@ -228,27 +223,20 @@ pub(crate) fn scratch(table: &Table) -> Result<Scratch, LakeError> {
     Ok(Scratch(path))
 }
 
-/// Same batch, same partition, same schema, same staged files: same name, and the same bytes behind it.
-fn location(table: &Table, partition: &Struct, keys: &[String], batch: BatchId) -> String {
+/// No two attempts use one name: what the table does not name now, it never will (see [`crate::orphans`]).
+fn location(table: &Table, partition: &Struct, batch: BatchId) -> String {
     let path = partition_path(table, partition);
-    let schema = table.metadata().current_schema_id().to_le_bytes();
-    let parts = [batch.0.as_bytes().as_slice(), path.as_bytes(), &schema];
-    let name = Digest::of_parts(parts.into_iter().chain(keys.iter().map(String::as_bytes)));
     let directory = if path.is_empty() { String::new() } else { format!("{path}/") };
     let base = table.metadata().location();
-    format!("{base}/data/{directory}{}-{}.parquet", batch.0.short(12), name.short(20))
+    format!("{base}/data/{directory}{}-{}.parquet", batch.0.short(12), Uuid::new_v4().simple())
 }
 
-/// Puts a piece at its location, unless an earlier attempt has. Returns where its bytes can be read, and whether they are new.
-async fn place(table: &Table, piece: &Piece, location: &str) -> Result<(PathBuf, bool), LakeError> {
+/// Puts a piece at its location.
+async fn place(table: &Table, piece: &Piece, location: &str) -> Result<(), LakeError> {
     if let Some(target) = local_path(location) {
-        if target.exists() {
-            return Ok((target, false));
-        }
-        let is_new = link(&piece.path, &target)?;
-        return Ok((target, is_new));
+        return link(&piece.path, &target);
     }
-    // A PUT shows the whole object or none. The same name has the same rows in the same order, so writing it again is harmless.
+    // a PUT shows the whole object or none
     let failed = || LakeError::iceberg(format!("write `{location}`"));
     let mut writer = table.file_io().new_output(location).map_err(failed())?.writer().await.map_err(failed())?;
     let opened = tokio::fs::File::open(&piece.path).await;
@@ -263,31 +251,26 @@ async fn place(table: &Table, piece: &Piece, location: &str) -> Result<(PathBuf,
         writer.write(Bytes::from(chunk)).await.map_err(failed())?;
     }
     writer.close().await.map_err(failed())?;
-    Ok((piece.path.clone(), true))
+    Ok(())
 }
 
-/// A second name for the file where that is possible, else a copy. Returns whether the name is new.
-fn link(from: &Path, to: &Path) -> Result<bool, LakeError> {
+/// A second name for the file where that is possible, else a copy.
+fn link(from: &Path, to: &Path) -> Result<(), LakeError> {
     let directory = to.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(directory).map_err(LakeError::file("create", directory))?;
-    match fs::hard_link(from, to) {
-        Ok(()) => (),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(false),
-        // another file system, or one without links
-        Err(_) => {
-            let temporary = temporary_for(to);
-            let copy = || {
-                fs::copy(from, &temporary)?;
-                fs::File::open(&temporary)?.sync_all()?;
-                fs::rename(&temporary, to)
-            };
-            let copied = copy();
-            fs::remove_file(&temporary).ok();
-            copied.map_err(LakeError::file("copy", to))?;
-        }
+    // another file system, or one without links
+    if fs::hard_link(from, to).is_err() {
+        let temporary = temporary_for(to);
+        let copy = || {
+            fs::copy(from, &temporary)?;
+            fs::File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, to)
+        };
+        let copied = copy();
+        fs::remove_file(&temporary).ok();
+        copied.map_err(LakeError::file("copy", to))?;
     }
-    sync_directory(to).map_err(LakeError::file("sync", directory))?;
-    Ok(true)
+    sync_directory(to).map_err(LakeError::file("sync", directory))
 }
 
 /// The table's columns with their ids, as its data files have them.

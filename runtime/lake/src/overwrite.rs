@@ -14,7 +14,7 @@ use iceberg::{
     },
     table::Table,
 };
-use model::{digest::Digest, staged::BatchId};
+use model::staged::BatchId;
 
 use crate::{
     LakeError,
@@ -40,7 +40,7 @@ pub(crate) async fn prepare(table: &Table, added: Vec<DataFile>, batch: BatchId)
 
 async fn write(table: &Table, added: Vec<DataFile>, batch: BatchId) -> iceberg::Result<Prepared> {
     let base = table.metadata_location_result()?;
-    let writer = Writer::of_next(table, Digest::of_parts([batch.0.as_bytes().as_slice(), base.as_bytes()]));
+    let writer = Writer::of_next(table);
     let (manifests, mut properties) = changes(table, &writer, added).await?;
     properties.insert(BatchId::PROPERTY.to_owned(), batch.0.to_string());
     let summary = Summary { operation: Operation::Overwrite, additional_properties: properties };

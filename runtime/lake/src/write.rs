@@ -15,7 +15,7 @@ use arrow::{
 use columns::{FileOptions, FileReader, FileWriter, Projection};
 use futures::TryStreamExt as _;
 use iceberg::{spec::DataFile, table::Table};
-use model::{digest::Digest, name::TableName, staged::BatchId};
+use model::{name::TableName, staged::BatchId};
 use tracing::info;
 
 use crate::{
@@ -112,6 +112,7 @@ impl Lake {
                     bytes,
                 });
             }
+            self.discard(&added).await;
         }
         Err(LakeError::Contended(name.clone()))
     }
@@ -157,9 +158,6 @@ async fn merged(
     let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
     let old = rows(table).await?.iter().map(|rows| conform(rows, &want)).collect::<Result<Vec<_>, _>>();
     let all = old.and_then(|old| newest(old, new, keys)).map_err(|error| broken(&path, error))?;
-    // what was there decides what stays of it, so it is part of the name
-    let base = table.metadata().current_snapshot_id().unwrap_or_default().to_le_bytes();
-    let key = Digest::of_parts([batch.0.as_bytes().as_slice(), &base]).to_string();
     let scratch = merge::scratch(table)?;
     let path = scratch.path().join("0.parquet");
     let mut writer = FileWriter::create(&path, want, FileOptions::default());
@@ -170,7 +168,7 @@ async fn merged(
     if rows == 0 {
         return Ok(Vec::new());
     }
-    let piece = merge::Piece::whole(path, key, rows, scratch);
+    let piece = merge::Piece::whole(path, scratch);
     Ok(vec![merge::bring(table, &piece, batch).await?])
 }
 

@@ -11,6 +11,7 @@ use lake::{CommitOutcome, Data, Effect, Ensured, Lake, LakeConfig, Warehouse};
 use model::{
     name::TableName,
     release::{Partition, Storage},
+    time::Timestamp,
 };
 use support::*;
 
@@ -45,6 +46,11 @@ async fn a_bucket_holds_tables_as_a_directory_does() {
     assert_eq!(again, CommitOutcome::AlreadyCommitted);
     assert_eq!(strings(&lake, "id").await.len(), 3);
     assert_eq!(lake.tables().await.unwrap()[&table()].files, 2);
+    // the first attempt's files, one for each hour
+    assert_eq!(lake.remove_orphans(&table(), Timestamp::EPOCH).await.unwrap(), 0);
+    assert!(lake.remove_orphans(&table(), Timestamp::MAX).await.unwrap() >= 2);
+    assert_eq!(lake.remove_orphans(&table(), Timestamp::MAX).await.unwrap(), 0);
+    assert_eq!(strings(&lake, "id").await.len(), 3);
     let replaced = TableName::parse("replaced").unwrap();
     let storage = Storage { partition: Partition::None, ..Storage::default() };
     lake.ensure_table(&replaced, &plain(), &storage).await.unwrap();

@@ -48,6 +48,11 @@ impl Timestamp {
         (self.0 - earlier.0).div_euclid(1_000_000)
     }
 
+    /// Whole UTC days since the epoch.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(86_400_000_000)
+    }
+
     /// As a date and time of chrono.
     pub fn to_datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).expect("years 0 to 9999 are in chrono's range")

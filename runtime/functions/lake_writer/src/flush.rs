@@ -1,9 +1,9 @@
 //! The flow of a flush.
 
-use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use lake::{CommitOutcome, Effect, Expiry, LocalFile};
+use lake::{CommitOutcome, Effect, Expirable, Expiry, LocalFile};
 use model::{name::TableName, staged::BatchId, time::Timestamp};
 use store::ledger::{Batch, Lease};
 use tracing::{info, warn};
@@ -78,7 +78,7 @@ impl LakeWriter {
         }
         let failure = match commits.is_empty() {
             true => None,
-            false => self.expire(&table, commits.len()).await.err(),
+            false => self.tidy(&table).await.err(),
         };
         (table, commits, failure)
     }
@@ -148,24 +148,25 @@ impl LakeWriter {
         Ok(self.lake.write(table, &files, batch.id, options.target_file_bytes, &effect).await?)
     }
 
-    /// Now and then: the snapshots that are old and whose batches are marked.
-    async fn expire(&self, table: &TableName, commits: usize) -> Result<(), WriteError> {
-        {
-            let mut counts = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(table.clone()).or_default();
-            *count = count.saturating_add(u32::try_from(commits).unwrap_or(u32::MAX));
-            if *count < self.retention.every {
-                return Ok(());
-            }
-            *count = 0;
-        }
-        let newer_than = (self.clock)().plus_seconds(-i64::from(self.retention.seconds));
+    /// Drops the snapshots that are old and whose batches are marked, once they are many; where some of them are of another
+    /// day, files that nothing names go too. Cheap where there is nothing to do, so call it after every commit.
+    pub async fn tidy(&self, table: &TableName) -> Result<(), WriteError> {
+        let now = (self.clock)();
+        let newer_than = now.plus_seconds(-i64::from(self.retention.seconds));
         let expirable = self.lake.expirable(table, &Expiry { newer_than, at_least: self.retention.snapshots }).await?;
         // after the table was looked at: see `lake::expirable`
         let open: Vec<BatchId> = self.ledger.open_batches(table).await?;
         let marked = expirable.iter().filter(|one| one.batch.is_none_or(|batch| !open.contains(&batch)));
-        let marked: Vec<i64> = marked.map(|one| one.snapshot).collect();
-        self.lake.expire(table, &marked).await?;
+        let marked: Vec<&Expirable> = marked.collect();
+        if marked.len() < self.retention.at_a_time {
+            return Ok(());
+        }
+        let ids: Vec<i64> = marked.iter().map(|one| one.snapshot).collect();
+        self.lake.expire(table, &ids).await?;
+        if marked.iter().any(|one| one.made.day() != now.day()) {
+            let older_than = now.plus_seconds(-i64::from(self.retention.orphan_seconds));
+            self.lake.remove_orphans(table, older_than).await?;
+        }
         Ok(())
     }
 

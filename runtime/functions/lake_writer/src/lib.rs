@@ -51,20 +51,22 @@ impl Default for WriteOptions {
     }
 }
 
-/// Which snapshots are kept.
+/// Which snapshots and files are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// At least for as long; much longer than a lease and than any query.
+    /// Snapshots at least for as long; much longer than a lease and than any query.
     pub seconds: u32,
     /// At least so many.
     pub snapshots: usize,
-    /// How many commits of a table go by until its snapshots are looked through.
-    pub every: u32,
+    /// So many go together, or none.
+    pub at_a_time: usize,
+    /// Files that no snapshot names at least for as long; much longer than any commit takes.
+    pub orphan_seconds: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { seconds: 3600, snapshots: 20, every: 20 }
+        Self { seconds: 3600, snapshots: 20, at_a_time: 20, orphan_seconds: 3 * 24 * 3600 }
     }
 }
 
@@ -140,7 +142,7 @@ pub struct LakeWriter {
     pub lake: Lake,
     /// By table; others have the default.
     pub options: BTreeMap<TableName, WriteOptions>,
-    /// Which snapshots are kept.
+    /// Which snapshots and files are kept.
     pub retention: Retention,
     /// This process, for leases.
     pub owner: String,
@@ -150,8 +152,6 @@ pub struct LakeWriter {
     pub clock: Clock,
     /// For tests.
     pub failpoint: Option<Failpoint>,
-    /// Commits since a table's snapshots were looked through.
-    pub(crate) commits: Arc<std::sync::Mutex<BTreeMap<TableName, u32>>>,
     /// One flush at a time: its own leases do not keep a process from taking a batch twice.
     pub(crate) flushing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -175,7 +175,6 @@ impl LakeWriter {
             lease_seconds: 60,
             clock,
             failpoint: None,
-            commits: Arc::default(),
             flushing: Arc::default(),
         }
     }
