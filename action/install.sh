@@ -52,20 +52,39 @@ released() {
   curl --silent --show-error --fail --location --head --retry 3 --output /dev/null "$(address "$1")/SHA256SUMS" 2>/dev/null
 }
 
+sha256=(sha256sum)
+command -v sha256sum >/dev/null || sha256=(shasum -a 256)
+
+# A digest of the action's own files: what a build from source is a build of, whatever its ref is called.
+source_digest() {
+  (
+    cd "$ACTION_PATH"
+    find . -type f ! -path './.git/*' ! -path './target/*' -print0 | LC_ALL=C sort -z |
+      xargs -0 "${sha256[@]}" | "${sha256[@]}" | cut -c 1-32
+  )
+}
+
+# What is installed, and so the name of its directory and of its cache: a release by its version, a build by its source.
+installed() {
+  local version="$1"
+  if [ "$version" = source ]; then
+    version="source-$(source_digest)"
+  fi
+  echo "$version-$(target)"
+}
+
+directory() {
+  echo "${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}/matano/$1"
+}
+
 resolve() {
-  local version directory source
+  local version name
   version="$(version)"
-  source="${ACTION_REF:-local}"
-  directory="${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}/matano/$version-$(target)"
+  name="$(installed "$version")"
   {
     echo "version=$version"
-    echo "directory=$directory"
-    # a build belongs to its ref, a release to its version
-    if [ "$version" = source ]; then
-      echo "key=matano-source-${source//\//-}-$(target)"
-    else
-      echo "key=matano-$version-$(target)"
-    fi
+    echo "directory=$(directory "$name")"
+    echo "key=matano-$name"
   } >>"${GITHUB_OUTPUT:?}"
 }
 
@@ -85,11 +104,7 @@ verify() {
   local archive="$1" directory="$2" wanted found
   wanted="$(awk -v name="$archive" '$2 == name { print $1 }' "$directory/SHA256SUMS")"
   [ -n "$wanted" ] || fail "SHA256SUMS of the release does not name $archive"
-  if command -v sha256sum >/dev/null; then
-    found="$(sha256sum "$directory/$archive")"
-  else
-    found="$(shasum -a 256 "$directory/$archive")"
-  fi
+  found="$("${sha256[@]}" "$directory/$archive")"
   if [ "${found%% *}" != "$wanted" ]; then
     rm -f "$directory/$archive" "$directory/SHA256SUMS"
     fail "$archive has the checksum ${found%% *}, expected $wanted: it was removed and is not run"
@@ -121,7 +136,7 @@ build() {
 install() {
   local version directory archive
   version="$(version)"
-  directory="${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:?}}/matano/$version-$(target)"
+  directory="$(directory "$(installed "$version")")"
   mkdir -p "$directory"
   if [ "$version" = source ]; then
     [ -x "$directory/bin/matano" ] || build "$directory"

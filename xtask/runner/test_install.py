@@ -142,6 +142,23 @@ class Install(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("building from source", done.stdout)
         self.assertIn("matano built", done.stdout)
+        # what was built is used again, and only for the same source
+        self.program("cargo", "exit 1")
+        self.assertEqual(self.run_script("install", ACTION_REF="main").returncode, 0)
+        (self.root / "action/main.rs").write_text("fn main() {}\n")
+        self.assertNotEqual(self.run_script("install", ACTION_REF="main").returncode, 0)
+
+    def test_a_build_is_cached_by_its_source_and_not_by_the_name_of_its_ref(self):
+        before = self.resolved(ACTION_REF="main")
+        self.assertEqual(self.resolved(ACTION_REF="other"), before)
+        self.assertTrue(before["directory"].endswith(before["key"].removeprefix("matano-")))
+        (self.root / "action/sub dir").mkdir()
+        (self.root / "action/sub dir/lib.rs").write_text("")
+        self.assertNotEqual(self.resolved(ACTION_REF="main")["key"], before["key"])
+        (self.root / "action/target").mkdir()
+        after = self.resolved(ACTION_REF="main")
+        (self.root / "action/target/built").write_text("")
+        self.assertEqual(self.resolved(ACTION_REF="main"), after)
 
 
 if __name__ == "__main__":
