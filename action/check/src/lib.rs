@@ -10,6 +10,7 @@ pub mod rule; // what a rule is
 pub mod rules; // all of them
 
 mod check; // runs them over a project
+mod columns; // which paths lead to columns
 mod context; // what a rule sees: programs compiled, Python parsed
 mod secret; // what looks like a secret
 mod suppression; // comments that silence a rule on a line

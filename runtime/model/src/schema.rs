@@ -78,6 +78,22 @@ impl fmt::Display for FieldType {
 pub const PRIMITIVES: &[&str] = &["boolean", "int", "long", "float", "double", "string", "timestamp", "date"];
 
 impl FieldType {
+    /// Those of a struct.
+    pub fn members(&self) -> Option<&Vec<Field>> {
+        match self {
+            Self::Struct(fields) => Some(fields),
+            Self::Boolean
+            | Self::Int
+            | Self::Long
+            | Self::Float
+            | Self::Double
+            | Self::String
+            | Self::Timestamp
+            | Self::Date
+            | Self::List(_) => None,
+        }
+    }
+
     /// A primitive by its Iceberg name.
     pub fn primitive(name: &str) -> Option<Self> {
         Some(match name {
@@ -244,18 +260,11 @@ impl TableSchema {
     }
 }
 
+/// Those of a struct, or of the structs of a list.
 fn members(kind: &FieldType) -> Option<&Vec<Field>> {
     match kind {
-        FieldType::Struct(fields) => Some(fields),
         FieldType::List(element) => members(element),
-        FieldType::Boolean
-        | FieldType::Int
-        | FieldType::Long
-        | FieldType::Float
-        | FieldType::Double
-        | FieldType::String
-        | FieldType::Timestamp
-        | FieldType::Date => None,
+        kind => kind.members(),
     }
 }
 

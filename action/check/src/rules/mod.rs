@@ -31,6 +31,7 @@ mod unknown_rule;
 mod unused_suppression; // found when all others have been
 
 mod sql_query; // found by the caller, who has a query engine
+mod unknown_test_column;
 mod untested_detection;
 
 pub(crate) use mandatory_rule::RULE as MANDATORY_RULE;
@@ -95,6 +96,7 @@ pub const RULES: &[Rule] = &[
     // SQL
     sql_query::RULE,
     // tests
+    unknown_test_column::RULE,
     untested_detection::RULE,
     one_sided_tests::QUIET,
     one_sided_tests::FIRING,

@@ -21,7 +21,7 @@ pub const RULE: Rule = Rule {
     standing: Standing::ErrorsRequired,
     summary: rules::UNKNOWN_COLUMN.about,
     why: "A value that VRL assigns to a path without a column is dropped from every row; that is a warning, because old \
-          transforms do it without harm. A key or a test that names a column that does not exist is an error. Columns \
+          transforms do it without harm. A key that names a column that does not exist is an error. Columns \
           are those that matano adds, the entries of `schema.ecs_field_names` and those of `schema.fields`.",
     bad: "schema:\n  ecs_field_names: [source.ip]\ntransform: |\n  .source.adress = .json.ip\n",
     good: "schema:\n  ecs_field_names: [source.ip]\ntransform: |\n  .source.ip = .json.ip\n",

@@ -1,17 +1,14 @@
 //! Keys that Python reads from the record and no table of the detection has.
 
-use model::{
-    ecs::{Alike, alike, ecs},
-    name::TableName,
-    schema::{FieldType, TableSchema},
-};
+use model::ecs::{Alike, alike, ecs};
 use project::{
     Diagnostic, Level,
     diagnostic::{Fix, Safety},
-    project::{Table, Trigger},
+    project::Trigger,
 };
 
 use crate::{
+    columns::{Columns, End, elsewhere},
     context::{Code, Context, Python},
     python::{Read, RecordAccess, accesses},
     rule::{Rule, Standing},
@@ -44,107 +41,6 @@ fn of_detection(context: &Context<'_>, code: &Code<'_>) -> Vec<Diagnostic> {
     let Some(file) = code.main().filter(|file| file.module.errors.is_empty()) else { return Vec::new() };
     let Some(columns) = Columns::of(context, &detection.tables) else { return Vec::new() };
     accesses(file.module.body()).iter().filter_map(|access| judge(file, &columns, access)).collect()
-}
-
-/// The columns of the tables that a detection reads.
-struct Columns<'a> {
-    tables: Vec<&'a Table>,
-}
-
-impl<'a> Columns<'a> {
-    /// `None` where a table is not known in whole.
-    fn of(context: &Context<'a>, names: &[TableName]) -> Option<Self> {
-        let tables: Option<Vec<&Table>> = names.iter().map(|name| context.project.tables.get(name)).collect();
-        let tables = tables?;
-        let is_whole = |table: &&Table| {
-            let source = context.project.log_sources.get(&table.log_source);
-            let mut files = table.files.iter().chain(source.map(|source| &source.file));
-            !files.any(|file| context.is_broken(file))
-        };
-        (!tables.is_empty() && tables.iter().all(is_whole)).then_some(Self { tables })
-    }
-
-    /// How many keys of a path lead to a column, and whether what follows them is missing; JSON text may hold anything.
-    fn known(&self, path: &[String]) -> Known {
-        let each = self.tables.iter().map(|table| known(&table.schema, path));
-        each.max().unwrap_or(Known { keys: path.len(), end: End::Open })
-    }
-
-    /// What stands directly below a path.
-    fn members(&self, path: &[String]) -> Vec<&'a str> {
-        let fields = self.tables.iter().filter_map(|table| fields(&table.schema, path));
-        fields.flatten().map(|field| field.name.as_str()).collect()
-    }
-
-    /// Every column and every struct, dotted.
-    fn all(&self) -> Vec<String> {
-        let mut out: Vec<String> = Vec::new();
-        for (leaf, _) in self.tables.iter().flat_map(|table| table.schema.leaves()) {
-            out.extend(leaf.match_indices('.').map(|(at, _)| leaf[..at].to_owned()));
-            out.push(leaf);
-        }
-        out.sort_unstable();
-        out.dedup();
-        out
-    }
-
-    /// "`a`", "`a` or `b`", "`a`, `b` or `c`"
-    fn names(&self) -> String {
-        let names: Vec<String> = self.tables.iter().map(|table| format!("`{}`", table.name)).collect();
-        match names.as_slice() {
-            [] => String::new(),
-            [only] => only.clone(),
-            [first @ .., last] => format!("{} or {last}", first.join(", ")),
-        }
-    }
-}
-
-/// How far a path leads. The better one is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Known {
-    end: End,
-    keys: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
-    /// The next key is not there.
-    Missing,
-    /// All of it is there, or leads into something whose keys are not known.
-    Open,
-}
-
-fn known(schema: &TableSchema, path: &[String]) -> Known {
-    let mut fields = Some(&schema.fields);
-    for (keys, key) in path.iter().enumerate() {
-        // below a column that is no struct, nothing is known
-        let Some(members) = fields else { return Known { keys, end: End::Open } };
-        let Some(field) = members.iter().find(|field| field.name == *key) else {
-            return Known { keys, end: End::Missing };
-        };
-        fields = struct_members(&field.kind);
-    }
-    Known { keys: path.len(), end: End::Open }
-}
-
-fn struct_members(kind: &FieldType) -> Option<&Vec<model::schema::Field>> {
-    match kind {
-        FieldType::Struct(fields) => Some(fields),
-        FieldType::Boolean
-        | FieldType::Int
-        | FieldType::Long
-        | FieldType::Float
-        | FieldType::Double
-        | FieldType::String
-        | FieldType::Timestamp
-        | FieldType::Date
-        | FieldType::List(_) => None,
-    }
-}
-
-fn fields<'a>(schema: &'a TableSchema, path: &[String]) -> Option<&'a Vec<model::schema::Field>> {
-    path.iter()
-        .try_fold(&schema.fields, |fields, key| struct_members(&fields.iter().find(|field| field.name == *key)?.kind))
 }
 
 fn judge(file: &Python, columns: &Columns<'_>, access: &RecordAccess) -> Option<Diagnostic> {
@@ -190,7 +86,7 @@ fn meant_path(diagnostic: Diagnostic, columns: &Columns<'_>, access: &RecordAcce
     let found = alike(&written, candidates).filter(|found| found.certain || ecs().field(dotted).is_none());
     match found {
         Some(alike) => replaced(diagnostic, &written, alike, &below),
-        None => other_help(diagnostic, dotted),
+        None => elsewhere(diagnostic, dotted),
     }
 }
 
@@ -198,7 +94,7 @@ fn meant_key(diagnostic: Diagnostic, columns: &Columns<'_>, access: &RecordAcces
     let written = access.keys.join(".");
     match alike(&written, columns.members(&access.base)) {
         Some(alike) => replaced(diagnostic, &written, alike, ""),
-        None => other_help(diagnostic, dotted),
+        None => elsewhere(diagnostic, dotted),
     }
 }
 
@@ -206,16 +102,4 @@ fn meant_key(diagnostic: Diagnostic, columns: &Columns<'_>, access: &RecordAcces
 fn replaced(diagnostic: Diagnostic, written: &str, alike: Alike<'_>, below: &str) -> Diagnostic {
     let help = format!("did you mean `{below}{}`?", alike.candidate);
     diagnostic.meant(written, alike).help(help)
-}
-
-fn other_help(diagnostic: Diagnostic, dotted: &str) -> Diagnostic {
-    if ecs().field(dotted).is_some() || ecs().is_group(dotted) {
-        let help =
-            format!("`{dotted}` is part of ECS: add it to `schema.ecs_field_names` of the log source, and assign it");
-        return diagnostic.help(help);
-    }
-    match ecs().alike(dotted) {
-        Some(alike) => diagnostic.help(format!("did you mean `{}` of ECS?", alike.candidate)),
-        None => diagnostic.help("the columns of a table are in its log source's `schema`"),
-    }
 }
