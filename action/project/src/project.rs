@@ -392,7 +392,7 @@ pub enum Expectation {
 }
 
 /// What goes into a detection under test.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum TestInput {
     /// Rows of one table: JSON objects with nested or dotted columns.
     Events {

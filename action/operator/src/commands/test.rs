@@ -8,6 +8,7 @@ mod rows; // the rows of all tests, and whose each is
 mod detection; // events, raw records or tables past a detection
 mod log_source; // raw records through a log source
 
+pub mod before; // what other code makes of the same tests
 mod cross; // every detection on the rows of all tests
 mod snapshot; // what alerts said before
 
@@ -101,12 +102,12 @@ async fn once(global: &Global, arguments: &Test, only: Only, terminal: Terminal)
     progress.finish_and_clear();
     let mut results = results?;
     if let Some(directory) = &arguments.against {
-        // what fails there is not this project's business
-        let settings = Settings { cross: Cross::Skip, ..settings };
-        let before = bench::of_directory(directory, &settings, terminal).await;
-        let before = before.with_context(|| format!("run the tests of {}", directory.display()))?;
-        results.fires_differently =
-            Some(results::fires_differently(&results::fires(&before), &results::fires(&results)));
+        let judged = judge::judge(Some(directory)).await?;
+        let (bundle, origin) = target::lower(judged, terminal)?;
+        let subject = Subject { project: &origin.project, root: &origin.root, bundle };
+        let before = before::look(subject, project, &settings);
+        let before = before.with_context(|| format!("run the tests on {}", directory.display()))?;
+        results.fires_differently = Some(results::fires_differently(&before.fires, &results::fires(&results)));
     }
     write(&results, arguments, &origin.root, terminal)
 }

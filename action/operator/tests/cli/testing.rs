@@ -267,6 +267,35 @@ fn tests_that_fire_differently_from_another_checkout_are_told() {
     assert_eq!(json["fires_differently"][0]["after"]["rows"], serde_json::json!([false]));
 }
 
+#[test]
+fn the_other_code_is_asked_about_these_events() {
+    let text = |tests: &str| format!("name: d\ntables: [web]\ntests:\n{tests}");
+    let base = repo(&text("  - name: seen\n    event: {n: 100}\n  - name: gone\n    event: {n: 100}\n"), FIRES);
+    // one test has another event now, one is new; the code changed for what is below 200
+    let head = repo(
+        &text("  - name: seen\n    event: {n: 500}\n  - name: new\n    fires: false\n    events: [{n: 150}, {n: 1}]\n"),
+        &FIRES.replace("100", "200"),
+    );
+    let against = |base: &Repo, head: &Repo| {
+        head.fine(&["--output", "json", "test", "--no-cross", "--against", base.path().to_str().unwrap()]).json()
+            ["fires_differently"]
+            .clone()
+    };
+    let differently = serde_json::json!([{
+        "detection": "d", "test": "new",
+        "before": {"rows": [true, false], "alerts": 1}, "after": {"rows": [false, false], "alerts": 0}
+    }]);
+    assert_eq!(against(&base, &head), differently);
+    // nothing of the code differs, only tests do
+    let same = repo(&text("  - name: other\n    event: {n: 700}\n"), FIRES);
+    assert_eq!(against(&base, &same), serde_json::json!([]));
+    // a detection that is not there before
+    same.write("detections/e/detection.yml", b"name: e\ntables: [web]\ntests:\n  - name: big\n    event: {n: 100}\n");
+    same.write("detections/e/detect.py", FIRES.as_bytes());
+    let new = &against(&base, &same)[0];
+    assert_eq!((new["detection"].as_str(), new["before"].is_null()), (Some("e"), true), "{new}");
+}
+
 fn git(repo: &Repo, arguments: &[&str]) {
     let identity = [
         "-c",

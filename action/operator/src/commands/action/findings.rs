@@ -9,6 +9,7 @@ use project::managed;
 
 use crate::{
     commands::test::{
+        before::Before,
         coverage,
         difference::Difference,
         results::{self, Fires, FiresByTest, Results, TestResult, Warning},
@@ -34,12 +35,6 @@ pub fn of(judged: &Judged) -> Vec<Annotation> {
     all
 }
 
-/// What is known of the tests before a change.
-pub struct Before {
-    pub fires: FiresByTest,
-    pub coverage: coverage::Coverage,
-}
-
 /// Results as a part of a report; `directory` is the project's within the repository.
 pub fn tests(found: &Results, before: Option<&Before>, directory: &str) -> Tests {
     let failed = found.tests.iter().filter(|test| !test.passed);
@@ -63,7 +58,7 @@ fn covered(coverage: &coverage::Coverage) -> Coverage {
     }
 }
 
-/// Only tests that were there before: what a new one does is in the change itself.
+/// Only detections that were there before: what a new one does is in the change itself.
 fn firing(before: &FiresByTest, after: &FiresByTest) -> Vec<FiringChange> {
     let changed = results::fires_differently(before, after).into_iter();
     let both = changed.filter_map(|one| {

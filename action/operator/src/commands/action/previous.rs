@@ -1,4 +1,4 @@
-//! The commit that a change starts from, and what is known of its tests: for what the change makes of them.
+//! The commit that a change starts from, and what its code makes of the tests of the change.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,21 +8,23 @@ use std::{
 use anyhow::{Context as _, Result};
 use github::Event;
 
-use super::{findings::Before, session::Session};
+use super::session::Session;
 use crate::{
     commands::test::{
-        bench::{self, Settings, Subject},
-        results,
+        before::{self, Before},
+        bench::{Settings, Subject},
     },
     exit::environment,
-    judge, target, workspace,
+    judge,
+    target::{self, Origin},
+    workspace,
 };
 
 /// What a runner checks out for a pull request is a merge: its first parent is the base.
 const BASE: &str = "HEAD^1";
 
 /// What is known of the base, where there is one that can be looked at. What is not known is no error: it is not shown.
-pub async fn before(session: &Session<'_>, root: &Path) -> Option<Before> {
+pub async fn before(session: &Session<'_>, head: &Origin) -> Option<Before> {
     let asked = session.options.base.as_deref().filter(|base| !base.is_empty());
     let base = match (&session.runner.event, asked) {
         (_, Some(base)) => base,
@@ -36,7 +38,7 @@ pub async fn before(session: &Session<'_>, root: &Path) -> Option<Before> {
             None,
         ) => return None,
     };
-    match look(session, root, base).await {
+    match look(session, head, base).await {
         Ok(before) => Some(before),
         Err(error) => {
             session.notice(&format!("what the change makes of the tests is not shown: the base `{base}`: {error:#}"));
@@ -45,18 +47,17 @@ pub async fn before(session: &Session<'_>, root: &Path) -> Option<Before> {
     }
 }
 
-async fn look(session: &Session<'_>, root: &Path, base: &str) -> Result<Before> {
+async fn look(session: &Session<'_>, head: &Origin, base: &str) -> Result<Before> {
     let temporary = tempfile::tempdir().context("make a temporary directory")?;
-    let checkout = Checkout::add(root, base, temporary.path().join("base"))?;
-    let project = checkout.directory.join(workspace::directory_in_repository(root));
+    let checkout = Checkout::add(&head.root, base, temporary.path().join("base"))?;
+    let project = checkout.directory.join(workspace::directory_in_repository(&head.root));
     let judged = judge::judge(Some(&project)).await?;
     if judged.has_errors() {
         return Err(environment("it has mistakes"));
     }
     let (bundle, origin) = target::lower(judged, session.terminal)?;
     let subject = Subject { project: &origin.project, root: &origin.root, bundle };
-    let results = bench::run(subject, &Settings::default(), &|_| ())?;
-    Ok(Before { fires: results::fires(&results), coverage: results.coverage })
+    before::look(subject, &head.project, &Settings::default())
 }
 
 /// Another commit of a repository, in a directory of its own until it is dropped.

@@ -24,7 +24,7 @@ pub async fn run(session: &mut Session<'_>) -> Result<Outcome> {
     let release = bundle.release.clone();
     let subject = Subject { project: &origin.project, root: &origin.root, bundle };
     let results = bench::run(subject, &Settings::default(), &|_| ())?;
-    let before = previous::before(session, &origin.root).await;
+    let before = previous::before(session, &origin).await;
     session.fenced(|| report::show(&results, report::Tables::Left, session.terminal))?;
 
     let tests = findings::tests(&results, before.as_ref(), &directory);

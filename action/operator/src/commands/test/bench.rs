@@ -27,7 +27,7 @@ use super::{
     rows::{Owner, Rows},
     snapshot::Snapshots,
 };
-use crate::{cli::Isolation, judge, target, terminal::Terminal};
+use crate::{cli::Isolation, target};
 
 /// What is tested.
 pub struct Subject<'a> {
@@ -154,13 +154,6 @@ pub fn run(subject: Subject<'_>, settings: &Settings, on: &(dyn Fn(&str) + Sync)
     results.coverage = Coverage::of(project, &results.tests);
     results.seconds = started.elapsed().as_secs_f64();
     Ok(results)
-}
-
-/// Loads and runs a project on disk, whatever of it is switched by `settings`. Its mistakes are written to the terminal.
-pub async fn of_directory(directory: &Path, settings: &Settings, terminal: Terminal) -> Result<Results> {
-    let judged = judge::judge(Some(directory)).await?;
-    let (bundle, origin) = target::lower(judged, terminal)?;
-    run(Subject { project: &origin.project, root: &origin.root, bundle }, settings, &|_| ())
 }
 
 fn all(

@@ -1,9 +1,8 @@
 //! What tests found, as data: for the terminal, JSON, JUnit and pull requests.
 //!
-//! The seam for other commands: [`super::bench::run`] makes [`Results`] of a project that is loaded and lowered, and
-//! [`super::bench::of_directory`] of one on disk, such as another checkout; [`fires`] takes from them which test
-//! fires on what, and [`fires_differently`] compares that between two projects, such as the base and the head of a pull
-//! request.
+//! The seam for other commands: [`super::bench::run`] makes [`Results`] of a project that is loaded and lowered, [`fires`]
+//! takes from them which test fires on what, [`super::before`] asks the same of other code, such as the base of a pull
+//! request, and [`fires_differently`] compares the two.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +27,7 @@ pub struct Results {
     pub isolation: Option<Isolation>,
     /// Snapshot files that were written.
     pub written: Vec<String>,
-    /// Tests that fire differently from those of another checkout, where there is one to compare with.
+    /// Tests that make the code of another checkout fire differently, where there is one to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fires_differently: Option<Vec<FiresDifferently>>,
     /// How long it took.
@@ -156,15 +155,15 @@ pub struct FiresDifferently {
     pub detection: String,
     /// The test.
     pub test: String,
-    /// As it was; `None` where there was no such test.
+    /// Before; `None` where the detection is new, or its tables could not hold the test's events.
     pub before: Option<Fires>,
-    /// As it is; `None` where there is no such test any more.
+    /// Now; `None` where the test could not be run.
     pub after: Option<Fires>,
 }
 
 impl std::fmt::Display for FiresDifferently {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let told = |fires: &Option<Fires>| fires.as_ref().map_or_else(|| "no such test".to_owned(), Fires::to_string);
+        let told = |fires: &Option<Fires>| fires.as_ref().map_or_else(|| "not run".to_owned(), Fires::to_string);
         write!(f, "{}/{}: {} -> {}", self.detection, self.test, told(&self.before), told(&self.after))
     }
 }
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tests_that_fire_differently_are_told_new_and_gone_ones_too() {
+    fn only_tests_that_fire_differently_are_told() {
         let before =
             map(&[("same", &[true], 1), ("rows", &[true, false], 1), ("alerts", &[true], 1), ("gone", &[], 0)]);
         let after = map(&[("same", &[true], 1), ("rows", &[false, false], 1), ("alerts", &[true], 0), ("new", &[], 0)]);
