@@ -5,9 +5,9 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array},
+    array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array},
     compute::{SortOptions, concat_batches, sort_to_indices, take_record_batch},
-    datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, SchemaRef, TimestampMicrosecondType},
 };
 use model::time::Timestamp;
 use parquet::{
@@ -42,17 +42,18 @@ pub struct FileOptions {
     pub row_group_bytes: usize,
     /// Bloom filters are written where the first row group has as many rows; in smaller ones they cost more than they save.
     pub bloom_filter_rows: usize,
-    /// How rows lie within a row group.
-    pub order: RowOrder,
+    /// What becomes of the file.
+    pub keep: Keep,
 }
 
-/// How rows lie within a row group.
+/// What becomes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowOrder {
-    /// By `ts`, so that a stretch of time is found in few pages.
-    ByTime,
-    /// As they were written, so that a row can be found again by its number.
-    AsGiven,
+pub enum Keep {
+    /// It lasts: sorted by `ts` so that a stretch of time is found in few pages, compressed, with statistics, synced to disk.
+    ForGood,
+    /// It is read once and gone: rows lie as they were written, so that one can be found again by its number, and nothing is
+    /// spent on their size. A compressor for each of a wide table's columns takes more memory than the rows of many tests.
+    ForNow,
 }
 
 impl Default for FileOptions {
@@ -61,7 +62,7 @@ impl Default for FileOptions {
             row_group_rows: 512 * 1024,
             row_group_bytes: 64 << 20,
             bloom_filter_rows: 16 * 1024,
-            order: RowOrder::ByTime,
+            keep: Keep::ForGood,
         }
     }
 }
@@ -77,10 +78,10 @@ pub struct FileStats {
     pub ts_range: Option<(Timestamp, Timestamp)>,
 }
 
-/// Writes one Parquet file as the lake stores it: zstd level 1, rows sorted by `ts` within each row group, statistics and
-/// page index, bloom filters on the columns that people look single values up in.
+/// Writes one Parquet file, unless told otherwise as the lake stores it: zstd level 1, rows sorted by `ts` within each row
+/// group, statistics and page index, bloom filters on the columns that people look single values up in.
 ///
-/// The file appears under its name when it is complete and on disk; dropped unfinished, it leaves nothing behind.
+/// The file appears under its name when it is complete, and on disk if it lasts; dropped unfinished, it leaves nothing behind.
 pub struct FileWriter {
     path: PathBuf,
     partial: PathBuf,
@@ -147,17 +148,20 @@ impl FileWriter {
         self.flush()?;
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.open(0)?,
+            None => self.open(&RecordBatch::new_empty(self.schema.clone()))?,
         };
         let failed = |action| ColumnsError::io(action, &self.partial);
         let buffer = writer.into_inner().map_err(ColumnsError::parquet("write", &self.partial))?;
         let file = buffer.into_inner().map_err(|error| failed("write")(error.into_error()))?;
-        file.sync_all().map_err(failed("sync"))?;
+        if self.options.keep == Keep::ForGood {
+            file.sync_all().map_err(failed("sync"))?;
+        }
         let bytes = file.metadata().map_err(failed("measure"))?.len();
         drop(file);
         std::fs::rename(&self.partial, &self.path).map_err(failed("rename"))?;
         self.finished = true;
-        if let Some(directory) = self.path.parent().filter(|path| !path.as_os_str().is_empty()) {
+        let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
+        if let (Keep::ForGood, Some(directory)) = (self.options.keep, directory) {
             // the rename is on disk only when the directory is
             let synced = File::open(directory).and_then(|directory| directory.sync_all());
             synced.map_err(ColumnsError::io("sync", directory))?;
@@ -189,7 +193,7 @@ impl FileWriter {
         let batch = self.sorted(batch)?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.open(rows)?,
+            None => self.open(&batch)?,
         };
         let failed = || ColumnsError::parquet("write", &self.partial);
         writer.write(&batch).map_err(failed())?;
@@ -205,17 +209,17 @@ impl FileWriter {
             let range = self.ts_range.get_or_insert((first, last));
             *range = (range.0.min(first), range.1.max(last));
         }
-        match self.options.order {
-            RowOrder::ByTime => sorted_by_time(batch),
-            RowOrder::AsGiven => Ok(batch),
+        match self.options.keep {
+            Keep::ForGood => sorted_by_time(batch),
+            Keep::ForNow => Ok(batch),
         }
     }
 
-    fn open(&self, first_rows: usize) -> Result<ArrowWriter<BufWriter<File>>, ColumnsError> {
+    fn open(&self, first: &RecordBatch) -> Result<ArrowWriter<BufWriter<File>>, ColumnsError> {
         let file = File::create(&self.partial).map_err(ColumnsError::io("create", &self.partial))?;
         // a missing bit of buffer costs a system call for every page
         let buffer = BufWriter::with_capacity(1 << 18, file);
-        let properties = properties(&self.schema, &self.options, first_rows);
+        let properties = properties(first, &self.options);
         ArrowWriter::try_new(buffer, self.schema.clone(), Some(properties))
             .map_err(ColumnsError::parquet("write", &self.partial))
     }
@@ -256,18 +260,19 @@ fn stable_order(times: &TimestampMicrosecondArray) -> Result<UInt32Array, Column
     Ok(UInt32Array::from(order))
 }
 
-fn properties(schema: &SchemaRef, options: &FileOptions, first_rows: usize) -> WriterProperties {
-    let mut leaves = Vec::new();
-    for field in schema.fields() {
-        leaf_paths(field.name(), field.data_type(), &mut leaves);
+/// How a file is written whose first row group has these rows.
+fn properties(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
+    if options.keep == Keep::ForNow {
+        let builder = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None);
+        return builder.set_compression(Compression::UNCOMPRESSED).set_dictionary_enabled(false).build();
     }
-    let time = leaves.iter().position(|(path, _)| path == TIME).filter(|_| {
-        schema
-            .field_with_name(TIME)
-            .is_ok_and(|field| matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)))
-    });
+    let (schema, first_rows) = (first.schema(), first.num_rows());
+    let mut leaves = Vec::new();
+    for (field, array) in schema.fields().iter().zip(first.columns()) {
+        leaf(field.name(), &[field.name().clone()], array, &mut leaves);
+    }
+    let time = leaves.iter().position(|leaf| leaf.dotted == TIME).filter(|_| times(first).is_some());
     let sorting = time
-        .filter(|_| options.order == RowOrder::ByTime)
         .and_then(|index| i32::try_from(index).ok())
         .map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
     let mut builder = WriterProperties::builder()
@@ -276,48 +281,54 @@ fn properties(schema: &SchemaRef, options: &FileOptions, first_rows: usize) -> W
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(options.row_group_rows))
         .set_sorting_columns(sorting);
-    for (dotted, parts) in &leaves {
+    for Leaf { dotted, path, is_null } in leaves {
         if UNLIKE.contains(&dotted.as_str()) {
-            let path = ColumnPath::new(parts.clone());
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::None);
+                .set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
         }
-    }
-    if first_rows >= options.bloom_filter_rows {
-        for (dotted, parts) in leaves {
-            if LOOKED_UP.contains(&dotted.as_str()) || dotted.starts_with(LOOKED_UP_BELOW) {
-                let path = ColumnPath::new(parts);
-                builder = builder
-                    .set_column_bloom_filter_enabled(path.clone(), true)
-                    .set_column_bloom_filter_fpp(path.clone(), 0.01)
-                    .set_column_bloom_filter_ndv(path, first_rows as u64);
-            }
+        if is_null {
+            // a compressor takes a hundred kilobytes whether or not there is a value, and most of a wide table's columns have none
+            builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
+        } else if first_rows >= options.bloom_filter_rows
+            && (LOOKED_UP.contains(&dotted.as_str()) || dotted.starts_with(LOOKED_UP_BELOW))
+        {
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_fpp(path.clone(), 0.01)
+                .set_column_bloom_filter_ndv(path, first_rows as u64);
         }
     }
     builder.build()
 }
 
-/// Leaves with their dotted path as a table knows it and their path inside Parquet.
-fn leaf_paths(name: &str, data_type: &DataType, out: &mut Vec<(String, Vec<String>)>) {
-    fn walk(dotted: &str, parts: &[String], data_type: &DataType, out: &mut Vec<(String, Vec<String>)>) {
-        match data_type {
-            DataType::Struct(members) => {
-                for member in members {
-                    let mut parts = parts.to_vec();
-                    parts.push(member.name().clone());
-                    walk(&join(dotted, member.name()), &parts, member.data_type(), out);
-                }
+/// A column of Parquet.
+struct Leaf {
+    /// As the table knows it.
+    dotted: String,
+    /// As Parquet knows it.
+    path: ColumnPath,
+    /// Whether no row has a value.
+    is_null: bool,
+}
+
+fn leaf(dotted: &str, parts: &[String], array: &ArrayRef, out: &mut Vec<Leaf>) {
+    let below =
+        |more: &[&str]| parts.iter().cloned().chain(more.iter().map(|part| (*part).to_owned())).collect::<Vec<_>>();
+    match array.data_type() {
+        DataType::Struct(members) => {
+            for (member, array) in members.iter().zip(array.as_struct().columns()) {
+                leaf(&join(dotted, member.name()), &below(&[member.name()]), array, out);
             }
-            DataType::List(element) => {
-                let mut parts = parts.to_vec();
-                parts.extend(["list".to_owned(), element.name().clone()]);
-                walk(dotted, &parts, element.data_type(), out);
-            }
-            _ => out.push((dotted.to_owned(), parts.to_vec())),
+        }
+        DataType::List(element) => {
+            leaf(dotted, &below(&["list", element.name()]), array.as_list::<i32>().values(), out);
+        }
+        _ => {
+            let path = ColumnPath::new(parts.to_vec());
+            out.push(Leaf { dotted: dotted.to_owned(), path, is_null: array.null_count() == array.len() });
         }
     }
-    walk(name, &[name.to_owned()], data_type, out);
 }
 
 /// Shared by whoever reads what was written.

@@ -22,7 +22,7 @@ mod read; // reading Parquet
 
 pub use error::{ColumnsError, Misfit};
 pub use field_id::FieldIds;
-pub use file::{FileOptions, FileStats, FileWriter, RowOrder, sorted_by_time};
+pub use file::{FileOptions, FileStats, FileWriter, Keep, sorted_by_time};
 pub use json::{json_rows, row_json};
 pub use read::{FileReader, Projection, read_file};
 pub use row::{Column, RowBuilder};

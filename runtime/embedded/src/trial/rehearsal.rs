@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use columns::{FileOptions, FileWriter, Misfit, RowOrder};
+use columns::{FileOptions, FileWriter, Keep, Misfit};
 use datafusion::arrow::{
     array::{AsArray as _, RecordBatch},
     datatypes::TimestampMicrosecondType,
@@ -143,7 +143,7 @@ impl Trial {
 
     fn write_in_order(&self, batch: RecordBatch) -> Result<PathBuf, EmbeddedError> {
         let path = self.directory()?.join("rows.parquet");
-        let options = FileOptions { order: RowOrder::AsGiven, ..FileOptions::default() };
+        let options = FileOptions { keep: Keep::ForNow, ..FileOptions::default() };
         let mut writer = FileWriter::create(&path, batch.schema(), options);
         writer.write(batch)?;
         writer.finish()?;
