@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::{Context as _, Result};
 use dialoguer::{Input, MultiSelect};
 use include_dir::{Dir, DirEntry, include_dir};
+use project::yaml::Doc;
 
 use crate::{
     cli::Init,
@@ -159,15 +160,20 @@ fn is_wanted(directory: &Dir<'_>, choice: &Choice) -> bool {
     match path.parent().and_then(Path::to_str) {
         Some("log_sources") => choice.log_sources.contains(name),
         Some("detections") => {
-            let yaml = directory
-                .get_file(path.join("detection.yml"))
-                .and_then(|file| file.contents_utf8())
-                .unwrap_or_default();
             let left_out = offered().into_iter().filter(|source| !choice.log_sources.contains(source));
-            left_out.into_iter().all(|source| !yaml.lines().any(|line| line.trim() == format!("- {source}")))
+            let left_out: Vec<String> = left_out.collect();
+            !tables(directory).iter().any(|table| left_out.iter().any(|source| table.starts_with(source.as_str())))
         }
         Some(_) | None => true,
     }
+}
+
+/// The tables that a detection of the template reads.
+fn tables(detection: &Dir<'_>) -> Vec<String> {
+    let file = detection.get_file(detection.path().join("detection.yml"));
+    let doc = file.and_then(|file| Doc::parse("detection.yml", file.contents(), &mut Vec::new()));
+    let tables = doc.and_then(|doc| doc.value().get("tables").and_then(|tables| tables.as_array().cloned()));
+    tables.into_iter().flatten().filter_map(|table| table.as_str().map(str::to_owned)).collect()
 }
 
 /// A released program knows the commit that it was built from: a tag can be moved, a commit cannot.

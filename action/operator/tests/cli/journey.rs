@@ -4,6 +4,23 @@ use serde_json::json;
 
 use super::repo::Repo;
 
+/// With any of its log sources alone, the template has no mistakes and all of its tests pass.
+#[test]
+fn a_template_cut_to_one_log_source_is_whole() {
+    for source in ["aws_cloudtrail", "aws_vpcflow"] {
+        let repo = Repo::with(&[]);
+        let mut init = Command::new(env!("CARGO_BIN_EXE_matano"));
+        let init = init.args(["init", "--yes", "--log-source", source]).arg(repo.path()).output().unwrap();
+        assert!(init.status.success());
+        let check = repo.fine(&["--output", "json", "check"]).json();
+        assert_eq!(check["diagnostics"], json!([]), "{source}: {check}");
+        let tests = repo.fine(&["--output", "json", "test"]).json();
+        assert!(tests["passed"].as_u64() > Some(0) && tests["failed"] == 0, "{source}: {tests}");
+        assert!(repo.path().join("log_sources").join(source).is_dir());
+        assert_eq!(std::fs::read_dir(repo.path().join("log_sources")).unwrap().count(), 1);
+    }
+}
+
 /// The template, from `init` to an answer in SQL, and all of it again without any change.
 #[test]
 fn the_template_goes_from_init_to_alerts_and_a_second_time_changes_nothing() {
