@@ -122,6 +122,7 @@ fn read<T: DeserializeOwned>(name: &str, payload: &[u8]) -> Result<T, EventError
 /// The payloads as GitHub writes them, cut to what is read.
 mod wire {
     use super::{CommitSha, Deserialize};
+    use crate::pull_request::{Repository, Side};
 
     #[derive(Deserialize)]
     pub struct PullRequest {
@@ -133,19 +134,6 @@ mod wire {
     struct Pull {
         head: Side,
         base: Side,
-    }
-
-    #[derive(Deserialize)]
-    struct Side {
-        #[serde(rename = "ref")]
-        git_ref: String,
-        sha: CommitSha,
-        repo: Option<Repository>,
-    }
-
-    #[derive(Deserialize)]
-    struct Repository {
-        full_name: String,
     }
 
     impl From<PullRequest> for super::PullRequestEvent {

@@ -121,17 +121,18 @@ struct Wire {
     user: Option<User>,
 }
 
+/// Head or base, as the API and payloads of events have it.
 #[derive(Deserialize)]
-struct Side {
+pub(crate) struct Side {
     #[serde(rename = "ref")]
-    git_ref: String,
-    sha: CommitSha,
-    repo: Option<Repository>,
+    pub git_ref: String,
+    pub sha: CommitSha,
+    pub repo: Option<Repository>,
 }
 
 #[derive(Deserialize)]
-struct Repository {
-    full_name: String,
+pub(crate) struct Repository {
+    pub full_name: String,
 }
 
 #[derive(Deserialize)]
