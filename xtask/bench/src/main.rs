@@ -2,8 +2,9 @@
 //!
 //! Every way takes the same objects from memory to Parquet. Three rounds, in each all ways one after the other; the best
 //! round of each counts. Ways on one thread are measured in that thread's processor time, two threads against one and
-//! commits by the clock. `--quick` takes a tenth of the data, `--events N` so many events; `--only PART` measures one part:
-//! `transforms`, `pairs` or `commits`. Pairs need `--python PATH`, an interpreter that has orjson.
+//! commits by the clock. `--quick` takes a tenth of the data, `--events N` so many events, `--data DIR` CloudTrail objects
+//! from a directory instead of generated ones; `--only PART` measures one part: `transforms`, `pairs` or `commits`. Pairs need
+//! `--python PATH`, an interpreter that has orjson.
 
 mod commit; // the first commit of a table and the 800th
 mod limit; // no transform: arrow-json to Parquet
@@ -41,12 +42,14 @@ struct Options {
     events: u64,
     commits: u32,
     only: Option<Part>,
+    data: Option<PathBuf>,
     python: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mut out = Self { events: samples::SampleOptions::bench().events, commits: 800, only: None, python: None };
+        let events = samples::SampleOptions::bench().events;
+        let mut out = Self { events, commits: 800, only: None, data: None, python: None };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("`{argument}` needs a value"));
             match argument.as_str() {
@@ -54,6 +57,7 @@ impl Options {
                 "--events" => out.events = value()?.parse()?,
                 "--commits" => out.commits = value()?.parse()?,
                 "--python" => out.python = Some(value()?.into()),
+                "--data" => out.data = Some(value()?.into()),
                 "--only" => {
                     out.only = Some(match value()?.as_str() {
                         "transforms" => Part::Transforms,
@@ -63,7 +67,7 @@ impl Options {
                     });
                 }
                 other => bail!(
-                    "unknown argument `{other}`: expected --quick, --events N, --commits N, --only PART or --python PATH"
+                    "unknown argument `{other}`: expected --quick, --events N, --commits N, --only PART, --data DIR or --python PATH"
                 ),
             }
         }
@@ -77,7 +81,10 @@ impl Options {
 
 fn main() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let sample = Sample::make(options.events)?;
+    let sample = match &options.data {
+        Some(directory) => Sample::of_directory(directory, options.events)?,
+        None => Sample::make(options.events)?,
+    };
     say(&format!(
         "{} events, {} MB of JSON in {} objects",
         sample.events,

@@ -48,6 +48,8 @@ pub struct Pairs {
     pub millions: f64,
     /// Processor time of the plain loop.
     pub plain: Duration,
+    /// Of the busier of two that run at once, each with all of the work: what sharing a machine costs.
+    pub beside: Duration,
     /// Processor time of one worker and its host.
     pub worker: Duration,
     /// Processor time of one worker alone.
@@ -70,10 +72,17 @@ pub fn measure(sample: &Sample, product: &Product, python: &Path, style: Style, 
     let bench = Bench::new(sample, product, python, style)?;
     let rows: u64 = bench.files.iter().map(|(file, _)| file.rows).sum();
     let mut best = Best::default();
-    let mut plain = Duration::MAX;
+    let (mut plain, mut beside) = (Duration::MAX, Duration::MAX);
     for _ in 0..rounds {
         let (took, hits) = bench.plain_loop()?;
         plain = plain.min(took);
+        let both =
+            std::thread::scope(|scope| [(); 2].map(|()| scope.spawn(|| bench.plain_loop())).map(|one| one.join()));
+        let mut busier = Duration::ZERO;
+        for one in both {
+            busier = busier.max(one.map_err(|_| anyhow::anyhow!("a thread panicked"))??.0);
+        }
+        beside = beside.min(busier);
         let found = [
             best.run("worker", Span::Processes, || bench.detect(0))?,
             best.run("one worker", Span::BusiestChild, || bench.detect(0))?,
@@ -87,6 +96,7 @@ pub fn measure(sample: &Sample, product: &Product, python: &Path, style: Style, 
         style,
         millions: (rows * DETECTIONS as u64) as f64 / 1e6,
         plain,
+        beside,
         worker: best.of("worker"),
         one: best.of("one worker"),
         two: best.of("two workers"),

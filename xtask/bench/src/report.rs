@@ -41,7 +41,7 @@ impl Report {
                 Ratio::at_least("times one thread on two", over("one thread", "two threads"), 1.85),
             ]);
         }
-        for Pairs { style, millions: _, plain, worker, one, two } in &self.pairs {
+        for Pairs { style, millions: _, plain, beside: _, worker, one, two } in &self.pairs {
             let over = |one: &Duration, other: &Duration| one.as_secs_f64() / other.as_secs_f64();
             let (loops, workers) = match style {
                 Style::Plain => ("times the loop over orjson, plain", "times one worker with two, plain"),
@@ -70,11 +70,16 @@ impl Report {
                 line(&mut out, format_args!("{name:<26} {seconds:>8.2} {speed:>10.1} {each:>10.2}"));
             }
         }
-        for Pairs { style, millions, plain, worker, one, two } in &self.pairs {
+        for Pairs { style, millions, plain, beside, worker, one, two } in &self.pairs {
             let head = format!("100 detections, {}", style.as_str());
             line(&mut out, format_args!("\n{head:<26} {:>8} {:>10}", "seconds", "M pairs/s"));
-            let ways =
-                [("plain loop", plain), ("worker", worker), ("one worker alone", one), ("the busier of two", two)];
+            let ways = [
+                ("plain loop", plain),
+                ("plain loop beside another", beside),
+                ("worker", worker),
+                ("one worker alone", one),
+                ("the busier of two", two),
+            ];
             for (name, took) in ways {
                 let seconds = took.as_secs_f64();
                 line(&mut out, format_args!("{name:<26} {seconds:>8.2} {:>10.2}", millions / seconds));
@@ -108,10 +113,12 @@ impl Report {
                 json!({"name": name, "ratio": value, "goal": goal, "at_most": bound == Bound::AtMost})
             })
             .collect();
-        let pairs = self.pairs.iter().map(|Pairs { style, millions, plain, worker, one, two }| {
-            let [plain, worker, one, two] = [plain, worker, one, two].map(|took| took.as_secs_f64());
+        let pairs = self.pairs.iter().map(|Pairs { style, millions, plain, beside, worker, one, two }| {
+            let [plain, beside, worker, one, two] = [plain, beside, worker, one, two].map(|took| took.as_secs_f64());
             let style = style.as_str();
-            json!({"style": style, "millions": millions, "loop": plain, "worker": worker, "one": one, "two": two})
+            json!({
+                "style": style, "millions": millions, "loop": plain, "beside": beside, "worker": worker, "one": one, "two": two,
+            })
         });
         let pairs: Vec<_> = pairs.collect();
         let commits = self.commits.map(|Commits { count, first, last }| {

@@ -41,6 +41,27 @@ impl Sample {
         Ok(Self { objects, events: manifest.events, bytes: manifest.bytes })
     }
 
+    /// The `.gz` objects in a directory, each so often that there are about as many events as wanted.
+    pub fn of_directory(directory: &Path, events: u64) -> Result<Self> {
+        let mut objects = Vec::new();
+        for entry in fs::read_dir(directory).with_context(|| format!("list {}", directory.display()))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "gz") {
+                let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+                objects.push((path.to_string_lossy().into_owned(), Arc::<[u8]>::from(bytes)));
+            }
+        }
+        let once = |(key, bytes): &(String, Arc<[u8]>)| Object { key: key.clone(), bytes: bytes.clone() };
+        let (mut sample, mut bytes) = (Self { objects: objects.iter().map(once).collect(), events: 0, bytes: 0 }, 0);
+        let own = sample.count()?;
+        for object in &sample.objects {
+            bytes += object.text()?.len() as u64;
+        }
+        let times = events.checked_div(own).context("the directory has no objects with events")?.max(1);
+        sample.objects = (0..times).flat_map(|_| objects.iter().map(once)).collect();
+        Ok(Self { events: own * times, bytes: bytes * times, ..sample })
+    }
+
     /// The same events without compression.
     pub fn unpacked(&self) -> Result<Self> {
         let unpack = |object: &Object| -> Result<Object> {
