@@ -10,7 +10,10 @@ use model::worker::{Function, Progress};
 pub struct Clock {
     call: Duration,
     import: Duration,
+    /// Of all rows of a file.
     run: Duration,
+    /// Of the rows of this run.
+    limit: Duration,
     /// The call seen at the last ticks, and since when.
     watched: Option<(u64, Instant)>,
     /// Ticks that each detection was met at since the run, or the last detection left out, began.
@@ -21,7 +24,7 @@ pub struct Clock {
 impl Clock {
     /// With these limits.
     pub fn new(call: Duration, import: Duration, run: Duration) -> Self {
-        Self { call, import, run, watched: None, met: HashMap::new(), began: None }
+        Self { call, import, run, limit: run, watched: None, met: HashMap::new(), began: None }
     }
 
     /// The time between ticks: a fraction of the shortest limit.
@@ -31,6 +34,17 @@ impl Clock {
 
     /// A run begins.
     pub fn start(&mut self, now: Instant) {
+        self.limit = self.run;
+        self.begin(now);
+    }
+
+    /// It is about so many of all rows of a file, and has that much of the file's time; enough for two slow calls, though.
+    pub fn share(&mut self, rows: u64, all: u64) {
+        let share = self.run.mul_f64(rows as f64 / all.max(1) as f64);
+        self.limit = share.max(self.call * 2).min(self.run);
+    }
+
+    fn begin(&mut self, now: Instant) {
         self.began = Some(now);
         self.met.clear();
         self.watched = None;
@@ -53,11 +67,11 @@ impl Clock {
 
     /// The detection that took most of a run that takes too long. Asked for, it begins anew without it.
     pub fn slowest(&mut self, now: Instant) -> Option<u32> {
-        if now - self.began? < self.run {
+        if now - self.began? < self.limit {
             return None;
         }
         let slowest = self.met.iter().max_by_key(|(detection, ticks)| (**ticks, **detection)).map(|(name, _)| *name);
-        self.start(now);
+        self.begin(now);
         slowest
     }
 }

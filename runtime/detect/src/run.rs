@@ -47,8 +47,10 @@ impl<'py> Rows<'_, 'py> {
     /// Dotted paths of the columns that were decoded.
     pub fn run(mut self, order: &Run) -> Result<Vec<String>, Stop> {
         let file = Arc::new(RowFile::open(Path::new(&order.file), order.first)?);
+        let end = order.end.min(file.rows());
+        self.worker.get().share(end.saturating_sub(order.first), file.rows());
         let mut callees = self.callees();
-        for (window, rows) in Window::all(&file, order.first..order.end.min(file.rows())) {
+        for (window, rows) in Window::all(&file, order.first..end) {
             let mut round: Option<Round<'py>> = None;
             for (place, row) in rows.enumerate() {
                 let left_out = self.left_out();

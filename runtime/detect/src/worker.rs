@@ -110,6 +110,11 @@ impl Worker {
         EnrichmentTable::find(&lock(&self.tables), name)
     }
 
+    /// A run is about so many of all rows of a file.
+    pub(crate) fn share(&self, rows: u64, all: u64) {
+        lock(&self.clock).share(rows, all);
+    }
+
     /// The detection to leave out, where the run takes too long.
     pub(crate) fn take_slowest(&self, now: Instant) -> Option<u32> {
         lock(&self.clock).slowest(now)

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
     path::PathBuf,
     sync::{
         Arc,
@@ -16,10 +17,11 @@ use std::{
 use alert_forwarder::{AlertForwarder, ForwarderOptions, SLACK_API, World};
 use alert_writer::AlertWriter;
 use columns::Misfit;
-use detections::{CacheAccess, DetectReport, Host, Outcome};
+use detections::{CacheAccess, DetectReport, FileReport, Host, Outcome};
 use lake::Effect;
 use lake_writer::{Flush, LakeWriter, WriteOptions};
 use model::{
+    alert::RuleMatch,
     name::{EnrichmentName, LogSourceName, TableName},
     object::SourceObject,
     release::{Bundle, Trigger},
@@ -52,8 +54,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// How many staged files detections look at together.
 const FILES_AT_A_TIME: u32 = 64;
 
-/// How many rows of alerts are committed together.
-const ALERT_ROWS: u32 = 10_000;
+/// How many rows of alerts are committed together; each has all of the row that matched.
+const ALERT_ROWS: u32 = 2_000;
 
 /// For how long files are ours while detections look at them.
 const DETECT_LEASE_SECONDS: u32 = 900;
@@ -293,10 +295,8 @@ impl<'a> Session<'a> {
             }
         }
         if let (Some(host), false) = (&self.host, local.is_empty()) {
-            let (host, rows) = (host.clone(), local.iter().map(|(file, _)| file.rows).sum::<u64>());
-            let report = blocking(move || host.detect(&local)).await??;
-            settled.rows_seen += rows;
-            for file in &report.files {
+            settled.rows_seen += local.iter().map(|(file, _)| file.rows).sum::<u64>();
+            for file in self.judge(host.clone(), local, settled).await? {
                 match &file.outcome {
                     Outcome::Complete | Outcome::Incomplete => seen.push(file.key.clone()),
                     Outcome::Unreadable(reason) => {
@@ -306,19 +306,47 @@ impl<'a> Session<'a> {
                     }
                 }
             }
-            self.absorb(report, settled).await?;
         }
         Ok(self.target.ledger.seen(&seen).await?)
     }
 
+    /// Shows files to detections, and takes in what they say while they are at it. Matches of a file count although the rest
+    /// of it may fail: it is shown again then, and a match counts once.
+    pub(crate) async fn judge(
+        &self,
+        host: Arc<Host>,
+        files: Vec<(StagedFile, PathBuf)>,
+        settled: &mut Settled,
+    ) -> Result<Vec<FileReport>, EmbeddedError> {
+        let (send, mut found) = tokio::sync::mpsc::channel(1);
+        let judging = tokio::task::spawn_blocking(move || {
+            host.detect_each(&files, &mut |matches| match send.blocking_send(matches) {
+                Ok(()) => ControlFlow::Continue(()),
+                // there was an error, and nobody waits for more
+                Err(_) => ControlFlow::Break(()),
+            })
+        });
+        while let Some(matches) = found.recv().await {
+            self.take_in(matches, settled).await?;
+        }
+        let report = judging.await.map_err(|error| EmbeddedError::Stopped(error.to_string()))??;
+        let files = report.files.clone();
+        self.absorb(report, settled).await?;
+        Ok(files)
+    }
+
     /// Takes matches into alerts and failures into the report.
     pub(crate) async fn absorb(&self, report: DetectReport, settled: &mut Settled) -> Result<(), EmbeddedError> {
-        settled.matches += report.matches.len() as u64;
         settled.failures.extend(report.failures);
         settled.printed.extend(report.printed);
         settled.refused.extend(report.refused);
         settled.unheld = self.host.as_ref().and_then(|host| host.isolation()?.missing());
-        for absorbed in self.alert_writer.write(report.matches, (self.clock)()).await? {
+        self.take_in(report.matches, settled).await
+    }
+
+    async fn take_in(&self, matches: Vec<RuleMatch>, settled: &mut Settled) -> Result<(), EmbeddedError> {
+        settled.matches += matches.len() as u64;
+        for absorbed in self.alert_writer.write(matches, (self.clock)()).await? {
             settled.new_matches += absorbed.new_matches;
             if absorbed.new_matches > 0 && absorbed.alert.alert.is_active() {
                 settled.alerts.insert(absorbed.alert.alert.id);

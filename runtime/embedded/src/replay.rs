@@ -261,8 +261,7 @@ impl Session<'_> {
         };
         if let Some(host) = self.host.clone() {
             let files = vec![(staged.clone(), path.clone())];
-            let report = blocking(move || host.detect(&files)).await??;
-            self.absorb(report, &mut replayed.settled).await?;
+            self.judge(host, files, &mut replayed.settled).await?;
         }
         let files = [LocalFile { path, staged }];
         self.target.lake.commit(&table, &files, batch, Storage::default().target_file_bytes).await?;

@@ -62,7 +62,7 @@ pub struct Load {
     pub call_millis: u64,
     /// Milliseconds that the import of one detection may take.
     pub import_millis: u64,
-    /// Milliseconds of one [`Run`] after which the slowest detection is left out.
+    /// Milliseconds of all rows of a file after which the slowest detection is left out; a [`Run`] has its share of them.
     pub run_millis: u64,
     /// Bytes of printed text, and of one `alert_context`, that are kept.
     pub output_bytes: u64,

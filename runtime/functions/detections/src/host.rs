@@ -1,17 +1,15 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
+    ops::{ControlFlow, RangeInclusive},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
 use columns::FileReader;
 use model::{
+    alert::RuleMatch,
     isolation::Isolation,
     name::{DetectionName, EnrichmentName, TableName},
     release::Bundle,
@@ -25,17 +23,22 @@ use crate::{
     cache::CacheAccess,
     error::HostError,
     failure::DetectionFailure,
+    line,
     loaded::{Base, Loaded},
     python,
     report::{DetectReport, Refused},
     resolve::{Identity, ts_of},
     stretch::{Findings, Seat, Stretch, Strikes},
-    summary::Summary,
+    summary::{Summary, Tally},
     unpack::MODULE,
 };
 
-/// Fewer rows than this are not worth a second worker.
-const STRETCH_ROWS: u64 = 16 * 1024;
+/// Fewer rows are not worth an order of their own, for every stretch opens its file and the columns anew; more rows may
+/// mean too many matches in memory.
+const STRETCH_ROWS: RangeInclusive<u64> = 4 * 1024..=8 * 1024;
+
+/// In how many stretches each worker's share is cut, so that none waits long for the last.
+const STRETCHES: u64 = 8;
 
 /// How workers are started and what they may use.
 #[derive(Debug, Clone)]
@@ -50,7 +53,7 @@ pub struct HostConfig {
     pub call_deadline: Duration,
     /// How long the import of one detection may take.
     pub import_deadline: Duration,
-    /// How long a file, or its part that one worker has, may take before the slowest detection is left out.
+    /// How long a file may take before the slowest detection is left out; each of its parts has its share of that.
     pub file_deadline: Duration,
     /// How much memory detections may take in one process, in bytes, beyond what the interpreter needs.
     pub memory_bytes: u64,
@@ -150,23 +153,35 @@ impl Host {
 
     /// Shows every row of every file to the streaming detections of its table.
     pub fn detect(&self, files: &[(StagedFile, PathBuf)]) -> Result<DetectReport, HostError> {
+        let mut all = Vec::new();
+        let report = self.detect_each(files, &mut |matches| {
+            all.extend(matches);
+            ControlFlow::Continue(())
+        })?;
+        Ok(DetectReport { matches: all, ..report })
+    }
+
+    /// The same, with matches handed on as they come, in order of files, rows and detections: the report has none. Work stops
+    /// while they are not taken, and ends early where `on` breaks; what is reported then is of no use.
+    pub fn detect_each(
+        &self,
+        files: &[(StagedFile, PathBuf)],
+        on: &mut dyn FnMut(Vec<RuleMatch>) -> ControlFlow<()>,
+    ) -> Result<DetectReport, HostError> {
         let loaded = self.loaded()?;
         let stretches = stretches(&loaded, files);
-        let findings = run_all(&loaded, &stretches, files.len())?;
-        let mut report = DetectReport::default();
         let mut summary = Summary::new(&loaded);
-        let mut all = stretches.iter().zip(findings).peekable();
-        for (number, (file, _)) in files.iter().enumerate() {
-            let mut parts = Vec::new();
-            while let Some(part) = all.next_if(|(stretch, _)| stretch.file == number) {
-                parts.push(part);
-            }
-            let identify = |row: u64, event: &Value| Identity::of(event, &file.key, row);
-            report.files.push(summary.file(&file.key, &file.table, parts, &identify, &mut report.matches));
-        }
-        (report.failures, report.printed, report.refused) =
-            (summary.failures(), summary.printed(), loaded.take_refused());
-        Ok(report)
+        let mut tallies: Vec<Tally> = files.iter().map(|(file, _)| Tally::new(&file.key, &file.table)).collect();
+        line::run(&loaded, &stretches, files.len(), &mut |stretch, found| {
+            let tally = &mut tallies[stretch.file];
+            let key = tally.key.clone();
+            let mut matches = Vec::new();
+            summary.part(tally, stretch, found, &|row, event| Identity::of(event, &key, row), &mut matches);
+            if matches.is_empty() { ControlFlow::Continue(()) } else { on(matches) }
+        })?;
+        let files = tallies.into_iter().map(|tally| summary.file(tally)).collect();
+        let (failures, printed, refused) = (summary.failures(), summary.printed(), loaded.take_refused());
+        Ok(DetectReport { matches: Vec::new(), failures, printed, refused, files })
     }
 
     /// The rows that a scheduled detection's query returned as its matches: all of them, or those that its `detect` picks.
@@ -192,16 +207,14 @@ impl Host {
             let matches = (0..rows).map(|row| Match { row, detection: place, ..Match::default() }).collect();
             seat.describe(&stretch, Findings { matches, ..Findings::default() })?
         };
-        let mut report = DetectReport::default();
-        let mut summary = Summary::new(&loaded);
-        let key = detection.as_str();
+        let (mut summary, mut matches) = (Summary::new(&loaded), Vec::new());
+        let mut tally = Tally::new(detection.as_str(), table);
         let identify =
             |row: u64, event: &Value| Identity { record_id: identify(row, event), ts: ts_of(event).unwrap_or(ts) };
-        let parts = vec![(&stretch, findings)];
-        report.files.push(summary.file(key, table, parts, &identify, &mut report.matches));
-        (report.failures, report.printed, report.refused) =
-            (summary.failures(), summary.printed(), loaded.take_refused());
-        Ok(report)
+        summary.part(&mut tally, &stretch, findings, &identify, &mut matches);
+        let files = vec![summary.file(tally)];
+        let (failures, printed, refused) = (summary.failures(), summary.printed(), loaded.take_refused());
+        Ok(DetectReport { matches, failures, printed, refused, files })
     }
 }
 
@@ -213,7 +226,8 @@ fn rows_of(file: &Path) -> Result<u64, HostError> {
 /// Files cut so that every worker has something to do.
 fn stretches(loaded: &Loaded, files: &[(StagedFile, PathBuf)]) -> Vec<Stretch> {
     let total: u64 = files.iter().map(|(file, _)| file.rows).sum();
-    let share = (total / (loaded.workers() as u64 * 2)).max(STRETCH_ROWS);
+    let share = total / (loaded.workers() as u64 * STRETCHES);
+    let share = share.clamp(*STRETCH_ROWS.start(), *STRETCH_ROWS.end());
     let mut out = Vec::new();
     for (number, (file, path)) in files.iter().enumerate() {
         let detections = loaded.of_table(&file.table);
@@ -227,34 +241,4 @@ fn stretches(loaded: &Loaded, files: &[(StagedFile, PathBuf)]) -> Vec<Stretch> {
         }
     }
     out
-}
-
-/// All stretches, by as many workers as there may be; what they found in the order of the stretches.
-fn run_all(loaded: &Loaded, stretches: &[Stretch], files: usize) -> Result<Vec<Findings>, HostError> {
-    let strikes: Vec<Strikes> = (0..files).map(|_| Strikes::default()).collect();
-    let results: Vec<Mutex<Option<Findings>>> = stretches.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<(), HostError> {
-        let mut seat = Seat::new(loaded);
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(stretch) = stretches.get(at) else { return Ok(()) };
-            let found = seat.run(stretch, &strikes[stretch.file])?;
-            *results[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        }
-    };
-    thread::scope(|scope| {
-        let helpers: Vec<_> = (1..loaded.workers().min(stretches.len())).map(|_| scope.spawn(work)).collect();
-        let mine = work();
-        let theirs = helpers
-            .into_iter()
-            .map(|helper| helper.join().unwrap_or_else(|_| Err(HostError::Worker("its thread panicked".to_owned()))));
-        // every thread is waited for, whatever the first one says
-        let all: Vec<_> = theirs.collect();
-        all.into_iter().fold(mine, Result::and)
-    })?;
-    let results = results.into_iter().map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner));
-    results
-        .map(|result| result.ok_or_else(|| HostError::Worker("a part of a file was left undone".to_owned())))
-        .collect()
 }

@@ -32,6 +32,8 @@ mod report; // what came of some files
 
 mod summary; // what workers found, folded into that
 
+mod line; // many stretches through all workers, in order
+
 mod attempt; // tests: a few rows to one detection, every row to every detection
 
 mod host; // all of it

@@ -22,6 +22,31 @@ type Identify<'a> = &'a dyn Fn(u64, &Value) -> Identity;
 /// What makes two failures one.
 type Key = (u32, Option<String>, Function, FailureKind, String, Option<String>, Option<u32>);
 
+/// What is known of a file so far.
+pub struct Tally {
+    /// What the file is called.
+    pub key: String,
+    table: TableName,
+    columns: BTreeSet<String>,
+    unseen: BTreeMap<u32, u64>,
+    unreadable: Option<String>,
+    is_incomplete: bool,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub fn new(key: &str, table: &TableName) -> Self {
+        Self {
+            key: key.to_owned(),
+            table: table.clone(),
+            columns: BTreeSet::new(),
+            unseen: BTreeMap::new(),
+            unreadable: None,
+            is_incomplete: false,
+        }
+    }
+}
+
 /// Folds what workers found into what people read.
 pub struct Summary<'a> {
     loaded: &'a Loaded,
@@ -34,55 +59,61 @@ impl<'a> Summary<'a> {
         Self { loaded, failures: BTreeMap::new(), printed: BTreeMap::new() }
     }
 
-    /// One file's findings, stretch by stretch.
-    pub fn file(
+    /// What was found in a stretch of a file. Stretches come in order.
+    pub fn part(
         &mut self,
-        key: &str,
-        table: &TableName,
-        parts: Vec<(&Stretch, Findings)>,
+        tally: &mut Tally,
+        stretch: &Stretch,
+        mut found: Findings,
         identify: Identify<'_>,
         matches: &mut Vec<RuleMatch>,
-    ) -> FileReport {
-        let mut columns = BTreeSet::new();
-        let mut unseen: BTreeMap<u32, u64> = BTreeMap::new();
-        let (mut unreadable, mut incomplete) = (None, false);
-        for (stretch, mut found) in parts {
-            columns.extend(std::mem::take(&mut found.columns));
-            unreadable = unreadable.or(found.unreadable.take());
-            for (detection, row) in &found.skipped {
-                *unseen.entry(*detection).or_default() += stretch.end.saturating_sub(*row);
-            }
-            for (failure, rows) in std::mem::take(&mut found.failures) {
-                incomplete |= matches!(failure.function, Function::Import | Function::Detect);
-                let first = rows.first().map(|row| record_id(&found, *row, identify));
-                self.failure(Some(key), failure, rows.len() as u64, first);
-            }
-            for (detection, text, dropped) in std::mem::take(&mut found.printed) {
-                self.print(detection, &text, dropped);
-            }
-            found.matches.sort_by_key(|found| (found.row, found.detection));
-            for one in std::mem::take(&mut found.matches) {
-                let event = found.rows.get(&one.row).cloned().unwrap_or_default();
-                let (identity, detection) = (identify(one.row, &event), self.loaded.detection(one.detection));
-                let record_id = identity.record_id.clone();
-                let release = (&self.loaded.release, self.loaded.id);
-                let (rule_match, wrong) = resolve(release, detection, table, one, identity, event);
-                matches.push(rule_match);
-                for failure in wrong {
-                    self.failure(Some(key), failure, 1, Some(record_id.clone()));
-                }
+    ) {
+        tally.columns.extend(std::mem::take(&mut found.columns));
+        tally.unreadable = tally.unreadable.take().or(found.unreadable.take());
+        for (detection, row) in &found.skipped {
+            *tally.unseen.entry(*detection).or_default() += stretch.end.saturating_sub(*row);
+        }
+        for (failure, rows) in std::mem::take(&mut found.failures) {
+            tally.is_incomplete |= matches!(failure.function, Function::Import | Function::Detect);
+            let first = rows.first().map(|row| record_id(&found, *row, identify));
+            self.failure(Some(&tally.key), failure, rows.len() as u64, first);
+        }
+        for (detection, text, dropped) in std::mem::take(&mut found.printed) {
+            self.print(detection, &text, dropped);
+        }
+        found.matches.sort_by_key(|found| (found.row, found.detection));
+        let mut all = std::mem::take(&mut found.matches).into_iter().peekable();
+        while let Some(one) = all.next() {
+            // the last match of a row takes it
+            let event = match all.peek() {
+                Some(next) if next.row == one.row => found.rows.get(&one.row).cloned(),
+                Some(_) | None => found.rows.remove(&one.row),
+            };
+            let event = event.unwrap_or_default();
+            let (identity, detection) = (identify(one.row, &event), self.loaded.detection(one.detection));
+            let record_id = identity.record_id.clone();
+            let release = (&self.loaded.release, self.loaded.id);
+            let (rule_match, wrong) = resolve(release, detection, &tally.table, one, identity, event);
+            matches.push(rule_match);
+            for failure in wrong {
+                self.failure(Some(&tally.key), failure, 1, Some(record_id.clone()));
             }
         }
+    }
+
+    /// A file whose stretches have all been taken in.
+    pub fn file(&mut self, tally: Tally) -> FileReport {
+        let Tally { key, table: _, columns, unseen, unreadable, is_incomplete: mut incomplete } = tally;
         for (detection, rows) in unseen.into_iter().filter(|(_, rows)| *rows > 0) {
             incomplete = true;
-            self.skipped(key, detection, rows);
+            self.skipped(&key, detection, rows);
         }
         let outcome = match (unreadable, incomplete) {
             (Some(error), _) => Outcome::Unreadable(error),
             (None, true) => Outcome::Incomplete,
             (None, false) => Outcome::Complete,
         };
-        FileReport { key: key.to_owned(), outcome, columns: columns.into_iter().collect() }
+        FileReport { key, outcome, columns: columns.into_iter().collect() }
     }
 
     /// A failure at so many rows.
@@ -191,7 +222,9 @@ pub fn evaluation(
     let (mut summary, mut matches) = (Summary::new(loaded), Vec::new());
     let key = stretch.path.display().to_string();
     let identify = |row: u64, event: &Value| Identity::of(event, "", row);
-    summary.file(&key, table, vec![(stretch, found)], &identify, &mut matches);
+    let mut tally = Tally::new(&key, table);
+    summary.part(&mut tally, stretch, found, &identify, &mut matches);
+    summary.file(tally);
     let mut fired = fired.into_iter().zip(matches).collect::<BTreeMap<u64, RuleMatch>>();
     let records = (stretch.first..stretch.end).map(|row| match fired.remove(&row) {
         Some(rule_match) => Evaluated::Fired(Box::new(rule_match)),

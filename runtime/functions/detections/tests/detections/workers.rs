@@ -1,4 +1,4 @@
-use std::{num::NonZeroUsize, path::Path};
+use std::{num::NonZeroUsize, ops::ControlFlow, path::Path};
 
 use detections::{Host, Outcome, locate_module};
 use serde_json::{Value, json};
@@ -24,6 +24,36 @@ fn several_workers_find_what_one_finds_in_the_same_order() {
     assert_eq!(alone.matches[33].title, "33007 u2");
     assert_eq!(alone, together);
     assert!(alone.files.iter().all(|file| file.outcome == Outcome::Complete));
+}
+
+#[test]
+fn matches_are_handed_on_before_all_are_found_and_in_order() {
+    let mut case =
+        Case::new(&[("all", "def detect(r): return True"), ("some", "def detect(r): return r['count'] % 3 == 0")]);
+    let files = [case.stage("a.parquet", &counts(20_000)), case.stage("b.parquet", &counts(100))];
+    for workers in [1, 3] {
+        case.config.workers = NonZeroUsize::new(workers).unwrap();
+        let host = case.host();
+        let mut batches = Vec::new();
+        let report = host.detect_each(&files, &mut |matches| {
+            batches.push(matches);
+            ControlFlow::Continue(())
+        });
+        let report = report.unwrap();
+        assert!(report.matches.is_empty() && report.files.iter().all(|file| file.outcome == Outcome::Complete));
+        assert!(batches.len() >= 4 && batches.iter().all(|batch| batch.len() <= 2 * 8192), "{}", batches.len());
+        let all: Vec<_> = batches.into_iter().flatten().collect();
+        assert_eq!(all, host.detect(&files).unwrap().matches);
+        assert_eq!(all.len(), 20_100 + 20_000_usize.div_ceil(3) + 34);
+        // nobody wants more
+        let mut taken = 0;
+        host.detect_each(&files, &mut |_| {
+            taken += 1;
+            ControlFlow::Break(())
+        })
+        .unwrap();
+        assert_eq!(taken, 1);
+    }
 }
 
 #[test]
