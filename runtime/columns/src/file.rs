@@ -33,6 +33,9 @@ const LOOKED_UP_BELOW: &str = "related.";
 /// use, and both cost.
 const UNLIKE: &[&str] = &["event.original", "matano.record_id", "message", "raw"];
 
+/// Rows of a page: as many as detections are shown at a time, so that no page is decoded twice for them.
+const PAGE_ROWS: usize = 8 * 1024;
+
 /// How files are cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOptions {
@@ -279,6 +282,7 @@ fn properties(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
         .set_created_by(concat!("matano ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
         .set_statistics_enabled(EnabledStatistics::Page)
+        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_max_row_group_row_count(Some(options.row_group_rows))
         .set_sorting_columns(sorting);
     for Leaf { dotted, path, is_null } in leaves {

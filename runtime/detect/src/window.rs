@@ -19,6 +19,7 @@ use parquet::arrow::{
         RowSelection,
     },
 };
+use parquet::file::metadata::PageIndexPolicy;
 
 use pyo3::{prelude::*, sync::PyOnceLock, types::PyString};
 
@@ -60,7 +61,9 @@ impl RowFile {
     pub fn open(path: &Path, first: u64) -> Result<Self, FileError> {
         let failed = |error: &dyn ToString| FileError::new(path, error.to_string());
         let file = File::open(path).map_err(|error| failed(&error))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|error| failed(&error))?;
+        // where pages begin: a part of a large file must not cost all pages before it
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| failed(&error))?;
         let tree = Tree::new(metadata.schema().fields());
         let sizes = column_sizes(&metadata);
         let cheapest = (0..tree.len())

@@ -13,6 +13,9 @@ use crate::error::StoreError;
 /// How long a writer waits for another process.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// What a connection may keep of its file.
+const CACHE_KIBIBYTES: i64 = 32 * 1024;
+
 /// Tables of one part of the store, with the version of their format.
 pub(crate) struct Tables {
     /// Unique within the file.
@@ -43,6 +46,8 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "wal")?;
         // with a write-ahead log, `normal` survives a crash of the process; `full` survives one of the machine too
         connection.pragma_update(None, "synchronous", "full")?;
+        // in kibibytes: ids are digests, so a transaction of many touches pages everywhere; SQLite's 2 MB would write them again and again
+        connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.execute_batch("create table if not exists store_formats (name text primary key, version integer not null)")?;
         let found: Option<u32> = tx

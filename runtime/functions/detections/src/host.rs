@@ -35,7 +35,7 @@ use crate::{
 
 /// Fewer rows are not worth an order of their own, for every stretch opens its file and the columns anew; more rows may
 /// mean too many matches in memory.
-const STRETCH_ROWS: RangeInclusive<u64> = 4 * 1024..=8 * 1024;
+const STRETCH_ROWS: RangeInclusive<u64> = 4 * 1024..=64 * 1024;
 
 /// In how many stretches each worker's share is cut, so that none waits long for the last.
 const STRETCHES: u64 = 8;
@@ -202,11 +202,12 @@ impl Host {
         let stretch = Stretch { file: 0, path: file.to_owned(), first: 0, end: rows, detections: vec![place] };
         let mut seat = Seat::new(&loaded);
         let findings = if loaded.detection(place).files.contains_key(MODULE) {
-            seat.run(&stretch, &Strikes::default())?
+            seat.judge(&stretch, &Strikes::default())?
         } else {
             let matches = (0..rows).map(|row| Match { row, detection: place, ..Match::default() }).collect();
-            seat.describe(&stretch, Findings { matches, ..Findings::default() })?
+            Findings { matches, ..Findings::default() }
         };
+        let findings = seat.describe(&stretch, findings)?;
         let (mut summary, mut matches) = (Summary::new(&loaded), Vec::new());
         let mut tally = Tally::new(detection.as_str(), table);
         let identify =
@@ -234,9 +235,8 @@ fn stretches(loaded: &Loaded, files: &[(StagedFile, PathBuf)]) -> Vec<Stretch> {
         if detections.is_empty() {
             continue;
         }
-        let parts = file.rows.div_ceil(share).max(u64::from(file.rows > 0));
-        for part in 0..parts {
-            let [first, end] = [part, part + 1].map(|part| file.rows * part / parts);
+        for part in 0..file.rows.div_ceil(share) {
+            let (first, end) = (part * share, file.rows.min((part + 1) * share));
             out.push(Stretch { file: number, path: path.clone(), first, end, detections: detections.clone() });
         }
     }

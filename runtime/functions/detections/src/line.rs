@@ -3,7 +3,7 @@
 //! No worker gets far ahead of the one who takes the findings: a detection that fires on every row would fill the memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -30,11 +30,23 @@ struct Line<'a> {
 struct State {
     begun: usize,
     taken: usize,
-    done: BTreeMap<usize, Result<Findings, HostError>>,
+    /// What was found in stretches that were begun and not taken.
+    found: BTreeMap<usize, VecDeque<Step>>,
     is_over: bool,
 }
 
-/// Runs all stretches of so many files. `on` gets the findings of each, and may end it all.
+/// What a worker says of a stretch.
+enum Step {
+    /// Some of its findings.
+    Found(Findings),
+    /// Those were all.
+    End(Result<(), HostError>),
+}
+
+/// How many pieces of a stretch may wait to be taken.
+const WAITING: usize = 2;
+
+/// Runs all stretches of so many files. `on` gets the findings of each, piece by piece, and may end it all.
 pub fn run(
     loaded: &Loaded,
     stretches: &[Stretch],
@@ -66,11 +78,24 @@ impl Line<'_> {
         let mut seat = Seat::new(self.loaded);
         while let Some((at, stretch)) = self.next() {
             let strikes = &self.strikes[stretch.file];
-            let found = catch_unwind(AssertUnwindSafe(|| seat.run(stretch, strikes)));
-            let found = found.unwrap_or_else(|_| Err(HostError::Worker("its thread panicked".to_owned())));
-            self.lock().done.insert(at, found);
-            self.changed.notify_all();
+            let mut on = |found| self.put(at, Step::Found(found));
+            let ended = catch_unwind(AssertUnwindSafe(|| seat.run(stretch, strikes, &mut on)));
+            let ended = ended.unwrap_or_else(|_| Err(HostError::Worker("its thread panicked".to_owned())));
+            if self.put(at, Step::End(ended)).is_break() {
+                return;
+            }
         }
+    }
+
+    /// Says something of a stretch, and waits while much of it is not taken.
+    fn put(&self, at: usize, step: Step) -> ControlFlow<()> {
+        let mut state = self.lock();
+        state.found.entry(at).or_default().push_back(step);
+        self.changed.notify_all();
+        let waits =
+            |state: &mut State| !state.is_over && state.found.get(&at).is_some_and(|steps| steps.len() > WAITING);
+        let state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        if state.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// The next stretch, once it may be begun.
@@ -85,18 +110,34 @@ impl Line<'_> {
 
     fn take_all(&self, on: &mut dyn FnMut(&Stretch, Findings) -> ControlFlow<()>) -> Result<(), HostError> {
         for (at, stretch) in self.stretches.iter().enumerate() {
-            let waits = |state: &mut State| !state.done.contains_key(&at);
-            let mut state = self.changed.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
-            let found = state.done.remove(&at);
-            drop(state);
-            if let Some(found) = found
-                && on(stretch, found?).is_break()
-            {
-                return Ok(());
+            loop {
+                match self.take(at) {
+                    Step::Found(found) => {
+                        if on(stretch, found).is_break() {
+                            return Ok(());
+                        }
+                    }
+                    Step::End(ended) => break ended?,
+                }
             }
-            self.lock().taken += 1;
+            let mut state = self.lock();
+            state.taken += 1;
+            state.found.remove(&at);
+            drop(state);
             self.changed.notify_all();
         }
         Ok(())
+    }
+
+    /// What is said next of a stretch.
+    fn take(&self, at: usize) -> Step {
+        let mut state = self.lock();
+        loop {
+            if let Some(step) = state.found.get_mut(&at).and_then(VecDeque::pop_front) {
+                self.changed.notify_all();
+                return step;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }

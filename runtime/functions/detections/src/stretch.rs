@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    ops::ControlFlow,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -20,6 +21,9 @@ use crate::{
 
 /// Rows whose order is one message.
 const READ_ROWS: usize = 10_000;
+
+/// Matches of so many rows are handed on together.
+const ROWS_AT_A_TIME: usize = 2 * 1024;
 
 /// A worker that dies so often without a detection being at fault is not started again.
 const UNEXPLAINED: u32 = 3;
@@ -183,18 +187,33 @@ impl<'a> Seat<'a> {
         Ok(findings)
     }
 
-    /// The same, and reads the rows that somebody will ask about.
-    pub fn run(&mut self, stretch: &Stretch, strikes: &Strikes) -> Result<Findings, HostError> {
+    /// The same, and hands the findings on with the rows that somebody will ask about: matches of so many rows at a time, for
+    /// rows are large, and a detection may fire on all of them.
+    pub fn run(
+        &mut self,
+        stretch: &Stretch,
+        strikes: &Strikes,
+        on: &mut dyn FnMut(Findings) -> ControlFlow<()>,
+    ) -> Result<(), HostError> {
         let mut findings = self.judge(stretch, strikes)?;
+        let mut rest = std::mem::take(&mut findings.matches);
+        rest.sort_by_key(|found| (found.row, found.detection));
+        loop {
+            let later = rest.chunk_by(|one, next| one.row == next.row).take(ROWS_AT_A_TIME).map(<[Match]>::len).sum();
+            let later = rest.split_off(later);
+            findings.matches = std::mem::replace(&mut rest, later);
+            let piece = self.describe(stretch, std::mem::take(&mut findings))?;
+            if on(piece).is_break() || rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the rows that somebody will ask about.
+    pub fn describe(&mut self, stretch: &Stretch, mut findings: Findings) -> Result<Findings, HostError> {
         if findings.unreadable.is_none() {
             self.read_rows(&text(&stretch.path)?, &mut findings)?;
         }
-        Ok(findings)
-    }
-
-    /// Reads the rows of matches that nobody had to be asked about.
-    pub fn describe(&mut self, stretch: &Stretch, mut findings: Findings) -> Result<Findings, HostError> {
-        self.read_rows(&text(&stretch.path)?, &mut findings)?;
         Ok(findings)
     }
 

@@ -59,7 +59,7 @@ impl<'a> Summary<'a> {
         Self { loaded, failures: BTreeMap::new(), printed: BTreeMap::new() }
     }
 
-    /// What was found in a stretch of a file. Stretches come in order.
+    /// What was found in a stretch of a file, or a piece of that. They come in order.
     pub fn part(
         &mut self,
         tally: &mut Tally,

@@ -41,7 +41,7 @@ fn matches_are_handed_on_before_all_are_found_and_in_order() {
         });
         let report = report.unwrap();
         assert!(report.matches.is_empty() && report.files.iter().all(|file| file.outcome == Outcome::Complete));
-        assert!(batches.len() >= 4 && batches.iter().all(|batch| batch.len() <= 2 * 8192), "{}", batches.len());
+        assert!(batches.len() >= 4 && batches.iter().all(|batch| batch.len() <= 2 * 2048), "{}", batches.len());
         let all: Vec<_> = batches.into_iter().flatten().collect();
         assert_eq!(all, host.detect(&files).unwrap().matches);
         assert_eq!(all.len(), 20_100 + 20_000_usize.div_ceil(3) + 34);
