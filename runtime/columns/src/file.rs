@@ -292,7 +292,7 @@ fn properties(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
                 .set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
         }
         if is_null {
-            // a compressor takes a hundred kilobytes whether or not there is a value, and most of a wide table's columns have none
+            // a compressor takes memory whether or not there is a value, and most of a wide table's columns have none
             builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
         } else if first_rows >= options.bloom_filter_rows
             && (LOOKED_UP.contains(&dotted.as_str()) || dotted.starts_with(LOOKED_UP_BELOW))

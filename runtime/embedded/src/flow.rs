@@ -19,7 +19,7 @@ use alert_writer::AlertWriter;
 use columns::Misfit;
 use detections::{CacheAccess, DetectReport, FileReport, Host, Outcome};
 use lake::Effect;
-use lake_writer::{Flush, LakeWriter, WriteOptions};
+use lake_writer::{Flush, LakeWriter, WriteError, WriteOptions};
 use model::{
     alert::RuleMatch,
     name::{EnrichmentName, LogSourceName, TableName},
@@ -265,6 +265,7 @@ impl<'a> Session<'a> {
                 .iter()
                 .map(|(table, error)| format!("table `{table}` was not written and will be tried again: {error}")),
         );
+        settled.problems.extend(report.untidy.iter().map(|(table, error)| untidy(table, error)));
         settled.uncommitted |= !report.failures.is_empty();
         Ok(())
     }
@@ -371,7 +372,7 @@ impl<'a> Session<'a> {
             self.alert_writer.rows_done(batch.id).await?;
             settled.commits += 1;
             if let Err(error) = self.lake_writer.tidy(&table).await {
-                settled.problems.push(format!("old snapshots of `{table}` stay for now: {error}"));
+                settled.problems.push(untidy(&table, &error));
             }
         }
         let report = self.forwarder.forward().await?;
@@ -459,6 +460,10 @@ fn jitter() -> f64 {
 /// Runs synchronous work where blocking is fine.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EmbeddedError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| EmbeddedError::Stopped(error.to_string()))
+}
+
+fn untidy(table: &TableName, error: &WriteError) -> String {
+    format!("old snapshots and files of `{table}` stay for now; its new rows are written: {error}")
 }
 
 fn add(total: &mut Ingested, request: Request, fate: Fate) {

@@ -58,14 +58,22 @@ pub fn run(
     let (state, changed) = (Mutex::default(), Condvar::new());
     let line = Line { loaded, stretches, strikes, ahead: workers + 1, state, changed };
     thread::scope(|scope| {
+        let _over = Over(&line);
         for _ in 0..workers {
             scope.spawn(|| line.work());
         }
-        let result = line.take_all(on);
-        line.lock().is_over = true;
-        line.changed.notify_all();
-        result
+        line.take_all(on)
     })
+}
+
+/// Ends the workers' waiting, also where the one who takes their findings panics.
+struct Over<'a>(&'a Line<'a>);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Line<'_> {

@@ -45,6 +45,12 @@ impl LakeWriter {
         let tables = stream::iter(by_table).map(|(table, batches)| self.table(table, batches));
         let mut tables = std::pin::pin!(tables.buffer_unordered(TABLES_AT_A_TIME));
         while let Some((table, commits, failure)) = tables.next().await {
+            if !commits.is_empty()
+                && let Err(error) = self.tidy(&table).await
+            {
+                warn!(table = %table, %error, "old snapshots stay");
+                report.untidy.push((table.clone(), error));
+            }
             report.commits.extend(commits);
             if let Some(error) = failure {
                 warn!(table = %table, %error, "table not written");
@@ -76,11 +82,7 @@ impl LakeWriter {
                 Err(error) => return (table, commits, Some(error)),
             }
         }
-        let failure = match commits.is_empty() {
-            true => None,
-            false => self.tidy(&table).await.err(),
-        };
-        (table, commits, failure)
+        (table, commits, None)
     }
 
     /// The place of the batch to be committed next. Where order counts that may be one of another process, which is waited

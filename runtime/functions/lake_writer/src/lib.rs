@@ -97,6 +97,8 @@ pub struct FlushReport {
     pub commits: Vec<Commit>,
     /// What was not, by table. It will be tried again.
     pub failures: Vec<(TableName, WriteError)>,
+    /// What is there of old snapshots and files, by table, and why it did not go. The rows are written.
+    pub untidy: Vec<(TableName, WriteError)>,
     /// How many staged files were deleted, being committed and seen.
     pub deleted: usize,
     /// When the next file has waited long enough; `None` where none waits.

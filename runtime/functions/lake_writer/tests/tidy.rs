@@ -56,3 +56,25 @@ async fn snapshots_of_today_take_no_files_with_them() {
     assert!(orphan.exists());
     World::open(root.path(), "after", None).await.check(3).await;
 }
+
+/// The rows of a commit are written, whatever the tidying after it meets.
+#[tokio::test]
+async fn what_can_not_be_tidied_is_told_and_is_no_failure_to_write() {
+    let root = tempfile::tempdir().unwrap();
+    write_raw(root.path(), 1);
+    World::open(root.path(), "p1", None).await.work().await.unwrap();
+    let data = root.path().join("state/lake/matano").join(table("a").as_str()).join("data");
+    let partition = fs::read_dir(&data).unwrap().next().unwrap().unwrap().path();
+    let named = fs::read_dir(partition).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&named).unwrap();
+    write_raw(root.path(), 2);
+    let mut world = World::open(root.path(), "p2", None).await;
+    world.writer.clock = Arc::new(|| Timestamp::now().plus_seconds(DAY));
+    world.writer.retention = Retention { seconds: 0, snapshots: 1, at_a_time: 1, orphan_seconds: 3600 };
+    world.ingest().await.unwrap();
+    let report = world.writer.flush(lake_writer::Flush::All).await.unwrap();
+    assert!(report.failures.is_empty() && !report.commits.is_empty(), "{report:?}");
+    let [(name, error)] = report.untidy.as_slice() else { panic!("{report:?}") };
+    assert_eq!(*name, table("a"));
+    assert!(error.to_string().contains(named.file_name().unwrap().to_str().unwrap()), "{error}");
+}

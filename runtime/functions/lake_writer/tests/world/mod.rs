@@ -155,6 +155,16 @@ impl World {
 
     /// Everything there is to do, once. The error is what stopped it.
     pub async fn work(&self) -> Result<(), String> {
+        self.ingest().await?;
+        let report = self.writer.flush(Flush::All).await.map_err(|error| error.to_string())?;
+        match report.failures.into_iter().next() {
+            Some((table, error)) => Err(format!("{table}: {error}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The same up to the lake.
+    pub async fn ingest(&self) -> Result<(), String> {
         let listed =
             LocalObjects::new(self.root.join("spool")).list(self.root.join("raw").to_str().unwrap()).await.unwrap();
         let requests = listed.into_iter().map(|one| Request { address: one.address, source: None }).collect();
@@ -167,12 +177,7 @@ impl World {
                 fate @ (Fate::NoSource(_) | Fate::Dead { .. }) => panic!("{request:?}: {fate:?}"),
             }
         }
-        self.detect().await?;
-        let report = self.writer.flush(Flush::All).await.map_err(|error| error.to_string())?;
-        match report.failures.into_iter().next() {
-            Some((table, error)) => Err(format!("{table}: {error}")),
-            None => Ok(()),
-        }
+        self.detect().await
     }
 
     /// Detections, as far as the ledger sees them.
