@@ -22,7 +22,10 @@ pub fn headline(text: &str) {
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    // as cargo says now: a target directory may be shared by checkouts, and this program built in another one
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = package.and_then(|package| package.parent().map(Path::to_path_buf));
+    root.unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// Where cargo builds to.

@@ -84,7 +84,7 @@ fn comment(page: &Page<'_>) -> String {
 
 /// Compares with a file of `tests/pages/`, which a reviewer can look at.
 fn check(name: &str, text: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pages").join(name);
+    let path = std::path::Path::new("tests/pages").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();

@@ -14,7 +14,7 @@ use std::{
 use project::{Diagnostic, FileSet, Span, load, lower, rules::RULES};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects")
+    PathBuf::from("tests/projects")
 }
 
 fn read(root: &Path, directory: &Path, files: &mut FileSet) {

@@ -88,7 +88,7 @@ fn every_message() -> Vec<(String, SlackMessage)> {
 
 #[test]
 fn slack_messages_are_as_written_down() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let golden = Path::new("tests/golden");
     for (name, message) in every_message() {
         let path = golden.join(format!("slack_{name}.json"));
         let text = serde_json::to_string_pretty(&message).unwrap() + "\n";

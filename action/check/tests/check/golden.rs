@@ -5,7 +5,7 @@ use project::{Diagnostic, FileSet};
 
 /// The folder of this crate's fixtures.
 pub fn fixtures() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
+    Path::new("tests")
 }
 
 /// The folder, in that of a rule, with the files that differ where the rule is kept.
