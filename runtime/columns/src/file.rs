@@ -2,6 +2,7 @@ use std::{
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use arrow::{
@@ -11,10 +12,10 @@ use arrow::{
 };
 use model::time::Timestamp;
 use parquet::{
-    arrow::ArrowWriter,
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
     basic::{Compression, ZstdLevel},
     file::{
-        metadata::SortingColumn,
+        metadata::{KeyValue, ParquetMetaData, SortingColumn},
         properties::{EnabledStatistics, WriterProperties},
     },
     schema::types::ColumnPath,
@@ -32,6 +33,13 @@ const LOOKED_UP_BELOW: &str = "related.";
 /// Columns with long texts of their own on every row: neither a dictionary nor the least and the greatest of them is of
 /// use, and both cost.
 const UNLIKE: &[&str] = &["event.original", "matano.record_id", "message", "raw"];
+
+/// A column with fewer bytes of values in a file's first rows is not compressed: a compressor, and on reading a decompressor,
+/// costs tens of microseconds to set up, and most columns of a wide table have few values or none.
+const WORTH_COMPRESSING: usize = 8 * 1024;
+
+/// A file that is not meant to last says so under this key.
+const READ_ONCE: &str = "matano.read_once";
 
 /// Rows of a page: as many as detections are shown at a time, so that no page is decoded twice for them.
 const PAGE_ROWS: usize = 8 * 1024;
@@ -54,6 +62,9 @@ pub struct FileOptions {
 pub enum Keep {
     /// It lasts: sorted by `ts` so that a stretch of time is found in few pages, compressed, with statistics, synced to disk.
     ForGood,
+    /// It is sorted and synced, and will be merged with others before it lasts. So where it does not fill a row group, nothing
+    /// is spent on its size or its statistics: see [`crate::FileReader::lasts`].
+    UntilMerged,
     /// It is read once and gone: rows lie as they were written, so that one can be found again by its number, and nothing is
     /// spent on their size. A compressor for each of a wide table's columns takes more memory than the rows of many tests.
     ForNow,
@@ -148,15 +159,18 @@ impl FileWriter {
 
     /// Writes what is left, syncs the file to disk and gives it its name.
     pub fn finish(mut self) -> Result<FileStats, ColumnsError> {
+        if self.options.keep == Keep::UntilMerged && self.writer.is_none() {
+            self.writer = Some(self.open(READ_ONCE_PROPERTIES.clone())?);
+        }
         self.flush()?;
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.open(&RecordBatch::new_empty(self.schema.clone()))?,
+            None => self.open(self.properties(&RecordBatch::new_empty(self.schema.clone())))?,
         };
         let failed = |action| ColumnsError::io(action, &self.partial);
         let buffer = writer.into_inner().map_err(ColumnsError::parquet("write", &self.partial))?;
         let file = buffer.into_inner().map_err(|error| failed("write")(error.into_error()))?;
-        if self.options.keep == Keep::ForGood {
+        if self.options.keep != Keep::ForNow {
             file.sync_all().map_err(failed("sync"))?;
         }
         let bytes = file.metadata().map_err(failed("measure"))?.len();
@@ -164,7 +178,7 @@ impl FileWriter {
         std::fs::rename(&self.partial, &self.path).map_err(failed("rename"))?;
         self.finished = true;
         let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
-        if let (Keep::ForGood, Some(directory)) = (self.options.keep, directory) {
+        if let Some(directory) = directory.filter(|_| self.options.keep != Keep::ForNow) {
             // the rename is on disk only when the directory is
             let synced = File::open(directory).and_then(|directory| directory.sync_all());
             synced.map_err(ColumnsError::io("sync", directory))?;
@@ -196,7 +210,7 @@ impl FileWriter {
         let batch = self.sorted(batch)?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.open(&batch)?,
+            None => self.open(self.properties(&batch))?,
         };
         let failed = || ColumnsError::parquet("write", &self.partial);
         writer.write(&batch).map_err(failed())?;
@@ -213,17 +227,26 @@ impl FileWriter {
             *range = (range.0.min(first), range.1.max(last));
         }
         match self.options.keep {
-            Keep::ForGood => sorted_by_time(batch),
+            Keep::ForGood | Keep::UntilMerged => sorted_by_time(batch),
             Keep::ForNow => Ok(batch),
         }
     }
 
-    fn open(&self, first: &RecordBatch) -> Result<ArrowWriter<BufWriter<File>>, ColumnsError> {
+    /// How the file is written whose first row group has these rows.
+    fn properties(&self, first: &RecordBatch) -> WriterProperties {
+        match self.options.keep {
+            Keep::ForGood | Keep::UntilMerged => lasting(first, &self.options),
+            Keep::ForNow => READ_ONCE_PROPERTIES.clone(),
+        }
+    }
+
+    fn open(&self, properties: WriterProperties) -> Result<ArrowWriter<BufWriter<File>>, ColumnsError> {
         let file = File::create(&self.partial).map_err(ColumnsError::io("create", &self.partial))?;
         // a missing bit of buffer costs a system call for every page
-        let buffer = BufWriter::with_capacity(1 << 18, file);
-        let properties = properties(first, &self.options);
-        ArrowWriter::try_new(buffer, self.schema.clone(), Some(properties))
+        let buffer = BufWriter::with_capacity(1 << 16, file);
+        // Parquet's own types say all that Arrow's do of a table's columns
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        ArrowWriter::try_new_with_options(buffer, self.schema.clone(), options)
             .map_err(ColumnsError::parquet("write", &self.partial))
     }
 }
@@ -263,12 +286,23 @@ fn stable_order(times: &TimestampMicrosecondArray) -> Result<UInt32Array, Column
     Ok(UInt32Array::from(order))
 }
 
-/// How a file is written whose first row group has these rows.
-fn properties(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
-    if options.keep == Keep::ForNow {
-        let builder = WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None);
-        return builder.set_compression(Compression::UNCOMPRESSED).set_dictionary_enabled(false).build();
-    }
+static READ_ONCE_PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
+    WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .set_key_value_metadata(Some(vec![KeyValue::new(READ_ONCE.to_owned(), None)]))
+        .build()
+});
+
+/// Whether a file with this footer may stay as it is.
+pub(crate) fn lasts(footer: &ParquetMetaData) -> bool {
+    let read_once = |pairs: &Vec<KeyValue>| pairs.iter().any(|pair| pair.key == READ_ONCE);
+    !footer.file_metadata().key_value_metadata().is_some_and(read_once)
+}
+
+fn lasting(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
     let (schema, first_rows) = (first.schema(), first.num_rows());
     let mut leaves = Vec::new();
     for (field, array) in schema.fields().iter().zip(first.columns()) {
@@ -278,23 +312,29 @@ fn properties(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
     let sorting = time
         .and_then(|index| i32::try_from(index).ok())
         .map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("matano ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_max_row_group_row_count(Some(options.row_group_rows))
         .set_sorting_columns(sorting);
-    for Leaf { dotted, path, is_null } in leaves {
-        if UNLIKE.contains(&dotted.as_str()) {
-            builder = builder
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+    for Leaf { dotted, path, bytes } in leaves {
+        if bytes >= WORTH_COMPRESSING {
+            builder = builder.set_column_compression(path.clone(), zstd);
         }
-        if is_null {
-            // a compressor takes memory whether or not there is a value, and most of a wide table's columns have none
-            builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
-        } else if first_rows >= options.bloom_filter_rows
+        if UNLIKE.contains(&dotted.as_str()) {
+            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
+            continue;
+        }
+        if bytes == 0 {
+            continue;
+        }
+        // before it has a value, a dictionary takes 70 kB
+        builder = builder.set_column_dictionary_enabled(path.clone(), true);
+        if first_rows >= options.bloom_filter_rows
             && (LOOKED_UP.contains(&dotted.as_str()) || dotted.starts_with(LOOKED_UP_BELOW))
         {
             builder = builder
@@ -312,8 +352,8 @@ struct Leaf {
     dotted: String,
     /// As Parquet knows it.
     path: ColumnPath,
-    /// Whether no row has a value.
-    is_null: bool,
+    /// Of values in memory; 0 where no row has one.
+    bytes: usize,
 }
 
 fn leaf(dotted: &str, parts: &[String], array: &ArrayRef, out: &mut Vec<Leaf>) {
@@ -326,11 +366,20 @@ fn leaf(dotted: &str, parts: &[String], array: &ArrayRef, out: &mut Vec<Leaf>) {
             }
         }
         DataType::List(element) => {
-            leaf(dotted, &below(&["list", element.name()]), array.as_list::<i32>().values(), out);
+            // a slice of a list array has the elements of all of it
+            let list = array.as_list::<i32>();
+            let offsets = list.value_offsets();
+            let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+            leaf(dotted, &below(&["list", element.name()]), &list.values().slice(first, last - first), out);
         }
         _ => {
             let path = ColumnPath::new(parts.to_vec());
-            out.push(Leaf { dotted: dotted.to_owned(), path, is_null: array.null_count() == array.len() });
+            let bytes = match array.null_count() == array.len() {
+                true => 0,
+                // an array that cannot say so is taken for a large one
+                false => array.to_data().get_slice_memory_size().unwrap_or(usize::MAX),
+            };
+            out.push(Leaf { dotted: dotted.to_owned(), path, bytes });
         }
     }
 }

@@ -51,6 +51,11 @@ impl FileReader {
         self.metadata.metadata()
     }
 
+    /// Whether it was written to last: compressed, and with the statistics by which queries leave files out.
+    pub fn lasts(&self) -> bool {
+        file::lasts(self.footer())
+    }
+
     /// Batches of at most `rows` rows, in order, one row group after the other.
     pub fn batches(
         &self,

@@ -154,7 +154,7 @@ impl Drop for Scratch {
 async fn pieces(table: &Table, part: Part, want: &SchemaRef) -> Result<Vec<Piece>, LakeError> {
     if let ([file], Some(partition)) = (part.files.as_slice(), &part.partition) {
         let reader = FileReader::open(&file.path)?;
-        if fits(reader.schema().fields(), want.fields()) {
+        if reader.lasts() && fits(reader.schema().fields(), want.fields()) {
             return Ok(vec![Piece { path: file.path.clone(), partition: partition.clone(), _scratch: None }]);
         }
     }

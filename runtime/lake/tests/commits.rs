@@ -6,6 +6,7 @@ mod support;
 
 use std::{num::NonZeroU64, os::unix::fs::MetadataExt as _};
 
+use columns::{FileReader, Keep};
 use iceberg::{expr::Reference, spec::Datum};
 use lake::{CommitOutcome, Expiry, LakeError};
 use model::{release::Storage, schema::FieldType, staged::BatchId, time::Timestamp};
@@ -42,15 +43,30 @@ async fn a_file_that_needs_no_merging_is_not_written_again() {
     let root = tempfile::tempdir().unwrap();
     let lake = with_table(root.path(), &plain()).await;
     let ids = lake.field_ids(&table()).await.unwrap();
-    let files = [stage(root.path(), "a", &plain(), Some(&ids), &rows("a", &["2026-01-01T00:30:00Z"]))];
+    let large = |object| {
+        stage_to(Keep::ForGood, root.path(), object, &plain(), Some(&ids), &rows(object, &["2026-01-01T00:30:00Z"]))
+    };
+    let files = [large("a")];
     lake.commit(&table(), &files, batch(&files), TARGET).await.unwrap();
     let inode = |path: &std::path::Path| std::fs::metadata(path).unwrap().ino();
     assert_eq!(inode(&planned(&lake, None).await[0]), inode(&files[0].path));
     // files that together exceed the target are not merged either
-    let files = ["b", "c"]
-        .map(|object| stage(root.path(), object, &plain(), Some(&ids), &rows(object, &["2026-01-01T00:30:00Z"])));
+    let files = ["b", "c"].map(large);
     lake.commit(&table(), &files, batch(&files), NonZeroU64::MIN).await.unwrap();
     assert_eq!(planned(&lake, None).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_made_to_last_is_written_again() {
+    let root = tempfile::tempdir().unwrap();
+    let lake = with_table(root.path(), &plain()).await;
+    let ids = lake.field_ids(&table()).await.unwrap();
+    let files = [stage(root.path(), "a", &plain(), Some(&ids), &rows("a", &["2026-01-01T00:30:00Z"]))];
+    assert!(!FileReader::open(&files[0].path).unwrap().lasts());
+    lake.commit(&table(), &files, batch(&files), TARGET).await.unwrap();
+    let file = FileReader::open(&planned(&lake, None).await[0]).unwrap();
+    assert!(file.lasts());
+    assert_eq!(file.rows(), 1);
 }
 
 #[tokio::test]

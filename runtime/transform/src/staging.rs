@@ -6,11 +6,12 @@ use std::{
 };
 
 use arrow::{
-    array::{AsArray, RecordBatch},
+    array::{AsArray, RecordBatch, UInt32Array},
+    compute::take_record_batch,
     datatypes::{SchemaRef, TimestampMicrosecondType},
 };
 use chrono::Datelike;
-use columns::{FileOptions, FileWriter, sorted_by_time};
+use columns::{FileOptions, FileWriter, Keep, sorted_by_time};
 use model::{
     digest::Digest,
     name::TableName,
@@ -24,6 +25,10 @@ use crate::TransformError;
 
 /// More files than this are not written at the same time; the one that got no rows for longest is completed.
 const MAX_OPEN: usize = 128;
+
+/// Rows of a file wait until there are about this many bytes of them: a file is written as its first rows suggest, and a
+/// handful from the edge of a batch suggest little.
+const WAITING_BYTES: usize = 1 << 20;
 
 /// The files of one object.
 pub(crate) struct Staging {
@@ -83,11 +88,18 @@ impl Staging {
             (Some(times), Partition::Hour | Partition::Day | Partition::Month) => times.values().clone(),
             (_, Partition::None) | (None, _) => return self.append(table, Partition::None, 0, schema, batch),
         };
+        let row_bytes = batch.get_array_memory_size() / times.len().max(1);
         let mut from = 0;
         while from < times.len() {
             let value = partition_value(partition, times[from]);
             let rows = times[from..].partition_point(|&time| partition_value(partition, time) <= value);
-            self.append(table, partition, times[from], schema, batch.slice(from, rows))?;
+            let mut slice = batch.slice(from, rows);
+            if rows < times.len() && rows * row_bytes < WAITING_BYTES {
+                // a slice that waits would keep all of its batch in memory
+                let all: UInt32Array = (0..rows as u32).collect();
+                slice = take_record_batch(&slice, &all).map_err(columns::ColumnsError::from)?;
+            }
+            self.append(table, partition, times[from], schema, slice)?;
             from += rows;
         }
         Ok(())
@@ -124,14 +136,14 @@ impl Staging {
                         source,
                     })?;
                 }
-                let writer = FileWriter::create(&path, schema.clone(), FileOptions::default());
+                let options =
+                    FileOptions { row_group_bytes: WAITING_BYTES, keep: Keep::UntilMerged, ..FileOptions::default() };
+                let writer = FileWriter::create(&path, schema.clone(), options);
                 place.insert(Open { writer, key, used: 0 })
             }
         };
         open.used = self.written;
         open.writer.write(rows)?;
-        // slices of a batch keep all of it in memory, so none of them waits for more rows
-        open.writer.flush()?;
         Ok(())
     }
 
@@ -187,11 +199,39 @@ fn partition_name(partition: Partition, micros: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::schema::{FieldType, TableSchema};
+    use serde_json::json;
+
     use super::*;
 
     fn check(partition: Partition, time: &str, expected: &str) {
         let micros = time.parse::<Timestamp>().unwrap().micros();
         assert_eq!(partition_name(partition, micros), expected);
+    }
+
+    #[test]
+    fn rows_from_the_edge_of_a_batch_wait_for_those_of_the_next() {
+        let mut table = TableSchema::default();
+        table.insert("ts", FieldType::Timestamp).unwrap();
+        table.insert("message", FieldType::String).unwrap();
+        let message = "a text of some length ".repeat(20);
+        let rows = |seconds: Vec<i64>| {
+            let row = |at: i64| json!({"ts": Timestamp::EPOCH.plus_seconds(at).to_string(), "message": message});
+            columns::json_rows(&table, &seconds.into_iter().map(row).collect::<Vec<_>>()).unwrap().0
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let digest = Digest::of(b"x");
+        let mut staging = Staging::new(directory.path(), ObjectId(digest), ReleaseId(digest));
+        let (name, schema) = (TableName::parse("a").unwrap(), columns::arrow_schema(&table, None));
+        let mut write = |seconds| staging.write(&name, Partition::Hour, &schema, rows(seconds)).unwrap();
+        write(vec![7, 3600, 3]);
+        write((0..3000).rev().collect());
+        let files = staging.finish().unwrap();
+        let groups = files.iter().map(|file| {
+            let file = columns::FileReader::open(&directory.path().join(&file.key)).unwrap();
+            (file.rows(), file.footer().num_row_groups())
+        });
+        assert_eq!(groups.collect::<Vec<_>>(), [(3002, 1), (1, 1)]);
     }
 
     #[test]

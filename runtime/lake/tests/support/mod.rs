@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use columns::{FieldIds, FileOptions, FileWriter, RowBuilder, arrow_schema};
+use columns::{FieldIds, FileOptions, FileWriter, Keep, RowBuilder, arrow_schema};
 use futures::TryStreamExt as _;
 use lake::{Ensured, Lake, LakeConfig, LocalFile, Warehouse};
 use model::{
@@ -65,15 +65,28 @@ pub fn rows(object: &str, times: &[&str]) -> Vec<Value> {
     times.iter().enumerate().map(row).collect()
 }
 
-/// A staged file as the transformer writes it.
+/// A small staged file as the transformer writes it.
 pub fn stage(root: &Path, object: &str, schema: &TableSchema, ids: Option<&FieldIds>, rows: &[Value]) -> LocalFile {
+    stage_to(Keep::UntilMerged, root, object, schema, ids, rows)
+}
+
+/// A staged file, written for what becomes of it.
+pub fn stage_to(
+    keep: Keep,
+    root: &Path,
+    object: &str,
+    schema: &TableSchema,
+    ids: Option<&FieldIds>,
+    rows: &[Value],
+) -> LocalFile {
     let path = root.join(format!("staged-{object}.parquet"));
     let mut builder = RowBuilder::new(schema, ids);
     for row in rows {
         builder.push_event::<columns::Json>(row);
         builder.end_row();
     }
-    let mut writer = FileWriter::create(&path, arrow_schema(schema, ids), FileOptions::default());
+    let options = FileOptions { keep, ..FileOptions::default() };
+    let mut writer = FileWriter::create(&path, arrow_schema(schema, ids), options);
     writer.write(builder.finish().unwrap()).unwrap();
     assert_eq!(builder.take_misfits(), []);
     let stats = writer.finish().unwrap();

@@ -2,8 +2,10 @@
 
 use std::io::{self, Read};
 
-/// How much is read at once.
+/// How much is read at once from a long input.
 const CHUNK: usize = 256 << 10;
+/// And at first: most objects are small.
+const FIRST_CHUNK: usize = 64 << 10;
 /// The mark some editors put before UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -71,8 +73,8 @@ impl<'r> Window<'r> {
             self.start = 0;
             self.end = held;
         }
-        if self.buffer.len() - self.end < CHUNK / 2 {
-            let length = (self.buffer.len() * 2).max(CHUNK);
+        if self.buffer.len() - self.end < (self.buffer.len() / 2).clamp(1, CHUNK / 2) {
+            let length = (self.buffer.len() * 2).max(FIRST_CHUNK);
             self.buffer.resize(length, 0);
         }
     }
