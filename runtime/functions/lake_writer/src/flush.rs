@@ -42,12 +42,15 @@ impl LakeWriter {
         for batch in batches {
             by_table.entry(batch.table.clone()).or_default().push(batch);
         }
-        let tables = stream::iter(by_table).map(|(table, batches)| self.table(table, batches));
+        // nothing is waited for between two tables: one that is in the middle of a commit holds the catalog's lock
+        let tables = stream::iter(by_table).map(|(table, batches)| async {
+            let (table, commits, failure) = self.table(table, batches).await;
+            let tidied = if commits.is_empty() { Ok(()) } else { self.tidy(&table).await };
+            (table, commits, failure, tidied)
+        });
         let mut tables = std::pin::pin!(tables.buffer_unordered(TABLES_AT_A_TIME));
-        while let Some((table, commits, failure)) = tables.next().await {
-            if !commits.is_empty()
-                && let Err(error) = self.tidy(&table).await
-            {
+        while let Some((table, commits, failure, tidied)) = tables.next().await {
+            if let Err(error) = tidied {
                 warn!(table = %table, %error, "old snapshots stay");
                 report.untidy.push((table.clone(), error));
             }
