@@ -1,9 +1,9 @@
 use arrow::{
-    array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray},
+    array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, new_null_array},
     buffer::NullBuffer,
     datatypes::{DataType, Fields, SchemaRef},
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use model::{
     schema::{Field, FieldType, TableSchema},
@@ -56,6 +56,7 @@ struct Group {
 
 struct Leaf {
     path: String,
+    data_type: DataType,
     builder: Builder,
     /// Rows that are in the builder; those since then are null.
     len: usize,
@@ -221,7 +222,14 @@ impl RowBuilder {
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
         let mut arrays = Vec::with_capacity(self.leaves.len());
+        // most columns of a wide table have no value, and all of those of a type are the same
+        let mut nulls: HashMap<DataType, ArrayRef> = HashMap::new();
         for leaf in &mut self.leaves {
+            if leaf.len == 0 {
+                let null = || new_null_array(&leaf.data_type, rows);
+                arrays.push(nulls.entry(leaf.data_type.clone()).or_insert_with(null).clone());
+                continue;
+            }
             leaf.builder.append_nulls(rows - leaf.len);
             leaf.len = 0;
             arrays.push(leaf.builder.finish()?);
@@ -308,7 +316,12 @@ fn group(path: &str, fields: &[Field], arrow: &Fields, groups: &mut Vec<Group>, 
                 Place::Group(groups.len() - 1)
             }
             (kind, data_type) => {
-                leaves.push(Leaf { path, builder: Builder::new(kind, data_type), len: 0 });
+                leaves.push(Leaf {
+                    path,
+                    data_type: data_type.clone(),
+                    builder: Builder::new(kind, data_type),
+                    len: 0,
+                });
                 Place::Leaf(leaves.len() - 1)
             }
         };
