@@ -94,7 +94,7 @@ pub async fn queries(project: &Project) -> Vec<Diagnostic> {
 
 /// The tables that a query may name, with their columns.
 fn queryable(project: &Project) -> BTreeMap<TableName, TableSchema> {
-    let logs = project.tables.values().map(|table| (table.name.clone(), table.schema.clone()));
+    let logs = project.tables.values().map(|table| (table.name.clone(), table.schema.as_ref().clone()));
     let enrichment =
         project.enrichment.values().map(|table| (TableName::of_enrichment(&table.name), table.schema.clone()));
     let own = [(TableName::alerts(), system::alerts()), (TableName::rejects(), system::rejects())];

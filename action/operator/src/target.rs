@@ -134,7 +134,9 @@ pub struct Origin {
 /// The release that a project makes, its requirements installed.
 pub fn lower(judged: Judged, terminal: Terminal) -> Result<(Bundle, Origin)> {
     let cache = judged.target_directory().join("cache/requirements");
-    let (workspace, project) = judged.require_releasable(terminal)?;
+    let (workspace, mut project) = judged.require_releasable(terminal)?;
+    // only rules look at them, and they are most of a large project
+    project.docs.clear();
     let wanted: BTreeMap<DetectionName, String> = project
         .detections
         .values()

@@ -18,11 +18,11 @@ use crate::{
 /// Reads a document. What is wrong is reported and left out, so that the rest can be checked too; `None` where nothing
 /// is left to check.
 pub fn read<T: DeserializeOwned>(kind: FileKind, doc: &Doc, diagnostics: &mut Vec<Diagnostic>) -> Option<T> {
-    let mut value = match doc.value() {
+    let mut value = match doc.to_value() {
         Value::Null => Value::Object(Map::new()),
-        Value::Object(_) => doc.value().clone(),
-        Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) => {
-            let message = format!("expected keys and values, found {}", found(doc, "", doc.value()));
+        value @ Value::Object(_) => value,
+        other @ (Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
+            let message = format!("expected keys and values, found {}", found(doc, "", &other));
             diagnostics.push(doc.at(&rules::INVALID_VALUE, "", message));
             return None;
         }
@@ -34,6 +34,12 @@ pub fn read<T: DeserializeOwned>(kind: FileKind, doc: &Doc, diagnostics: &mut Ve
         judge.report(&error);
     }
     let wrong = std::mem::take(&mut judge.wrong);
+    if wrong.is_empty() {
+        return match T::deserialize(&value) {
+            Ok(spec) => Some(spec),
+            Err(error) => without_misfit(doc, &value, &error.to_string(), diagnostics),
+        };
+    }
     let mut reduced = value.clone();
     wrong.iter().for_each(|pointer| remove_member(&mut reduced, pointer));
     remove_columns(&mut reduced, &wrong);
@@ -45,11 +51,7 @@ pub fn read<T: DeserializeOwned>(kind: FileKind, doc: &Doc, diagnostics: &mut Ve
         let section = pointer.split('/').nth(1).unwrap_or_default();
         remove_member(&mut value, &format!("/{section}"));
     }
-    match serde_json::from_value(value.clone()) {
-        Ok(spec) => Some(spec),
-        Err(error) if wrong.is_empty() => without_misfit(doc, &value, &error.to_string(), diagnostics),
-        Err(_) => None,
-    }
+    serde_json::from_value(value).ok()
 }
 
 /// The schema lets it pass but our types cannot hold it, such as a number of thirty digits: the innermost key without

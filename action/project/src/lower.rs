@@ -67,7 +67,7 @@ fn lower_table(table: &Table, resources: &mut Resources) -> release::Table {
     release::Table {
         name: table.name.clone(),
         log_source: table.log_source.clone(),
-        schema: table.schema.clone(),
+        schema: table.schema.as_ref().clone(),
         transform: program(&table.transform, resources),
         expand: table.expand.as_ref().map(|one| program(one, resources)),
         csv_headers: table.csv_headers.clone(),

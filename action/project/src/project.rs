@@ -175,7 +175,7 @@ pub struct Table {
     /// The files it is made of, managed ones first, the one that wins last.
     pub files: Vec<String>,
     /// Its columns: those of matano, those of ECS, its own.
-    pub schema: TableSchema,
+    pub schema: Arc<TableSchema>,
     /// One record to one row; empty text where there is none.
     pub transform: VrlProgram,
     /// One object to its records.
@@ -193,6 +193,8 @@ pub struct Detection {
     pub name: DetectionName,
     /// Its detection.yml.
     pub file: String,
+    /// Where its name stands.
+    pub span: Span,
     /// The directory of that file.
     pub directory: String,
     /// Whether it runs.

@@ -8,6 +8,7 @@ mod syntax; // the parser's complaints in plain words
 
 use std::sync::Arc;
 
+pub use scalar::Meaning;
 use serde_json::Value;
 
 use crate::{
@@ -52,9 +53,9 @@ pub enum Data {
         /// How it is written.
         style: Style,
         /// The text: unquoted, unescaped, without indentation.
-        text: String,
+        text: Box<str>,
         /// What the text means.
-        value: Value,
+        meaning: Meaning,
     },
     /// Items in order.
     Sequence(Vec<Node>),
@@ -78,7 +79,6 @@ pub struct Entry {
 pub struct Doc {
     source: Arc<Source>,
     root: Node,
-    value: Value,
 }
 
 impl Doc {
@@ -86,8 +86,7 @@ impl Doc {
     pub fn parse(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
         let source = read(file, bytes, diagnostics)?;
         let root = build::root(&source, diagnostics)?;
-        let value = root.to_value();
-        Some(Self { source, root, value })
+        Some(Self { source, root })
     }
 
     /// The path of the file.
@@ -100,9 +99,9 @@ impl Doc {
         &self.source
     }
 
-    /// The whole document as JSON.
-    pub fn value(&self) -> &Value {
-        &self.value
+    /// The whole document as JSON, made anew: most of a project's documents are needed so but once.
+    pub fn to_value(&self) -> Value {
+        self.root.to_value()
     }
 
     /// The node at a pointer.
@@ -192,9 +191,10 @@ impl Doc {
 }
 
 impl Node {
-    fn to_value(&self) -> Value {
+    /// What it says, as JSON.
+    pub fn to_value(&self) -> Value {
         match &self.data {
-            Data::Scalar { value, .. } => value.clone(),
+            Data::Scalar { text, meaning, .. } => meaning.value(text),
             Data::Sequence(items) => Value::Array(items.iter().map(Node::to_value).collect()),
             Data::Mapping(entries) => {
                 Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect())

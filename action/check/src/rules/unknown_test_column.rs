@@ -4,9 +4,8 @@ use model::{ecs::alike, name::TableName};
 use project::{
     Detection, Diagnostic, Level,
     project::{DetectionTest, TestInput},
-    yaml::{Doc, escape},
+    yaml::{Data, Doc, Entry, escape},
 };
-use serde_json::Value;
 
 use crate::{
     columns::{Columns, End, elsewhere},
@@ -63,8 +62,8 @@ fn of_test(context: &Context<'_>, detection: &Detection, doc: &Doc, test: &Detec
 
 /// Pointers to the items of a list.
 fn items(doc: &Doc, pointer: &str) -> Vec<String> {
-    let list = doc.value().pointer(pointer).and_then(Value::as_array);
-    (0..list.map_or(0, Vec::len)).map(|index| format!("{pointer}/{index}")).collect()
+    let Some(Data::Sequence(list)) = doc.node(pointer).map(|node| &node.data) else { return Vec::new() };
+    (0..list.len()).map(|index| format!("{pointer}/{index}")).collect()
 }
 
 /// Events of one table, written in a file.
@@ -77,13 +76,13 @@ struct Events<'a> {
 impl Events<'_> {
     /// Every key of the mapping at a pointer, which stands for what is below `path`.
     fn judge(&self, pointer: &str, path: &mut Vec<String>, out: &mut Vec<Diagnostic>) {
-        let Some(members) = self.doc.value().pointer(pointer).and_then(Value::as_object) else { return };
-        for (key, value) in members {
+        let Some(Data::Mapping(members)) = self.doc.node(pointer).map(|node| &node.data) else { return };
+        for Entry { key, node, .. } in members {
             let (pointer, above) = (format!("{pointer}/{}", escape(key)), path.len());
             path.extend(key.split('.').map(str::to_owned));
             match self.columns.known(path).end {
                 End::Missing => out.push(self.unknown(&pointer, key, &path[..above])),
-                End::Open if value.is_object() => self.judge(&pointer, path, out),
+                End::Open if matches!(node.data, Data::Mapping(_)) => self.judge(&pointer, path, out),
                 End::Open => (),
             }
             path.truncate(above);

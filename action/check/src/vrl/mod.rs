@@ -60,7 +60,7 @@ pub(crate) fn programs(project: &Project) -> Vec<(VrlProgram, Option<&TableSchem
         .map(|program| {
             let schema = match program.kind {
                 Kind::Transform => {
-                    program.table.as_ref().and_then(|name| project.tables.get(name)).map(|table| &table.schema)
+                    program.table.as_ref().and_then(|name| project.tables.get(name)).map(|table| table.schema.as_ref())
                 }
                 Kind::EnrichmentTransform => {
                     program.enrichment.as_ref().and_then(|name| project.enrichment.get(name)).map(|table| &table.schema)

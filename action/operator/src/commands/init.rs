@@ -172,7 +172,7 @@ fn is_wanted(directory: &Dir<'_>, choice: &Choice) -> bool {
 fn tables(detection: &Dir<'_>) -> Vec<String> {
     let file = detection.get_file(detection.path().join("detection.yml"));
     let doc = file.and_then(|file| Doc::parse("detection.yml", file.contents(), &mut Vec::new()));
-    let tables = doc.and_then(|doc| doc.value().get("tables").and_then(|tables| tables.as_array().cloned()));
+    let tables = doc.and_then(|doc| doc.to_value().get("tables").and_then(|tables| tables.as_array().cloned()));
     tables.into_iter().flatten().filter_map(|table| table.as_str().map(str::to_owned)).collect()
 }
 

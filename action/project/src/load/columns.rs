@@ -9,7 +9,11 @@ use model::{
 use serde_json::Value;
 
 use super::Loader;
-use crate::{rules, spec::table::FieldSpec, yaml::Doc};
+use crate::{
+    rules,
+    spec::table::FieldSpec,
+    yaml::{Doc, Node},
+};
 
 /// What one file adds to the columns of a table.
 pub struct Layer<'a> {
@@ -188,7 +192,8 @@ pub fn pointer_of(doc: &Doc, path: &str) -> String {
     let mut pointer = "/schema/fields".to_owned();
     let mut rest = path;
     while !rest.is_empty() {
-        let Some(fields) = doc.value().pointer(&pointer).and_then(Value::as_array) else { break };
+        let fields = doc.node(&pointer).map(Node::to_value);
+        let Some(fields) = fields.as_ref().and_then(Value::as_array) else { break };
         let name_of = |field: &Value| field.get("name").and_then(Value::as_str).map(str::to_owned);
         let found = fields.iter().enumerate().find_map(|(index, field)| {
             let name = name_of(field)?;

@@ -56,6 +56,7 @@ fn resolve(loader: &mut Loader<'_>, directory: &str, doc: &Doc, mut spec: Detect
     let mut detection = Detection {
         name,
         file: doc.file().to_owned(),
+        span: doc.point("/name"),
         directory: directory.to_owned(),
         enabled: spec.enabled.unwrap_or(true),
         trigger: trigger?,

@@ -228,7 +228,7 @@ impl<'a> Source<'a> {
                 fields: layer.fields,
             })
             .collect();
-        let schema = columns::build(loader, system::row_columns(), &own);
+        let schema = Arc::new(columns::build(loader, system::row_columns(), &own));
         let blocks =
             layers.iter().filter(|layer| layer.transform).filter_map(|layer| Block::of(layer.doc, "/transform"));
         let file = layers.last().map_or(self.doc.file(), |layer| layer.doc.file());

@@ -3,9 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
-use serde_json::Value;
 
-use super::{Data, Entry, Node, Style, scalar, syntax};
+use super::{Data, Entry, Meaning, Node, Style, scalar, syntax};
 use crate::{
     diagnostic::{Diagnostic, Span},
     rules,
@@ -177,26 +176,27 @@ impl<'a> Builder<'a> {
             ScalarStyle::Literal => Style::Literal,
             ScalarStyle::Folded => Style::Folded,
         };
-        let value = match tag {
+        let meaning = match tag {
             None if style == Style::Plain => scalar::resolve(&text),
-            None => Value::String(text.clone()),
+            None => Meaning::Text,
             Some(tag) => self.tagged(&text, tag, span)?,
         };
         let span = self.trim(style, span);
-        Ok(Node { span, data: Data::Scalar { style, text, value } })
+        Ok(Node { span, data: Data::Scalar { style, text: text.into_boxed_str(), meaning } })
     }
 
-    fn tagged(&self, text: &str, tag: &Tag, span: Span) -> Built<Value> {
-        let value = match tag.suffix.as_str() {
-            "str" if tag.is_yaml_core_schema() => Some(Value::String(text.to_owned())),
-            "int" | "float" if tag.is_yaml_core_schema() => scalar::number(text).map(Value::Number),
-            "bool" if tag.is_yaml_core_schema() => Some(scalar::resolve(text)).filter(Value::is_boolean),
-            "null" if tag.is_yaml_core_schema() => Some(scalar::resolve(text)).filter(Value::is_null),
+    fn tagged(&self, text: &str, tag: &Tag, span: Span) -> Built<Meaning> {
+        let resolved = || scalar::resolve(text);
+        let meaning = match tag.suffix.as_str() {
+            "str" if tag.is_yaml_core_schema() => Some(Meaning::Text),
+            "int" | "float" if tag.is_yaml_core_schema() => scalar::number(text).map(Meaning::Number),
+            "bool" if tag.is_yaml_core_schema() => Some(resolved()).filter(|is| matches!(is, Meaning::Boolean(_))),
+            "null" if tag.is_yaml_core_schema() => Some(resolved()).filter(|is| *is == Meaning::Null),
             // `! text` is a string by the letter of the standard
-            "!" if tag.handle.is_empty() => Some(Value::String(text.to_owned())),
+            "!" if tag.handle.is_empty() => Some(Meaning::Text),
             _ => return Err(self.unknown_tag(tag, span)),
         };
-        value.ok_or_else(|| {
+        meaning.ok_or_else(|| {
             let message = format!("expected a value of the tag `!!{}`, found `{text}`", tag.suffix);
             self.refuse(&rules::UNSUPPORTED_YAML, span, &message)
         })
@@ -233,6 +233,7 @@ impl<'a> Builder<'a> {
         loop {
             match self.next()? {
                 (Event::SequenceEnd, end) => {
+                    items.shrink_to_fit();
                     let span = self.collection_span(start, end, items.last().map(|item| item.span));
                     return Ok(Node { span, data: Data::Sequence(items) });
                 }
@@ -278,6 +279,7 @@ impl<'a> Builder<'a> {
             }
         };
         entries.extend(merged.into_iter().filter(|entry| seen.insert(entry.key.clone(), entry.key_span).is_none()));
+        entries.shrink_to_fit();
         let span = self.collection_span(start, end, last);
         Ok(Node { span, data: Data::Mapping(entries) })
     }
@@ -286,7 +288,7 @@ impl<'a> Builder<'a> {
     fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Built<(String, Span)> {
         let node = self.node(event, span, depth + 1)?;
         match node.data {
-            Data::Scalar { text, value, .. } if !value.is_null() => Ok((text, node.span)),
+            Data::Scalar { text, meaning, .. } if meaning != Meaning::Null => Ok((text.into_string(), node.span)),
             Data::Scalar { .. } => Err(self.refuse(&rules::UNSUPPORTED_YAML, span, "expected a key, found nothing")),
             Data::Sequence(_) | Data::Mapping(_) => {
                 let message = "expected a word as the key, found a list or a mapping";
@@ -315,7 +317,7 @@ impl<'a> Builder<'a> {
 }
 
 fn empty(span: Span) -> Node {
-    Node { span, data: Data::Scalar { style: Style::Plain, text: String::new(), value: Value::Null } }
+    Node { span, data: Data::Scalar { style: Style::Plain, text: Box::default(), meaning: Meaning::Null } }
 }
 
 /// How long a text in quotes is, both quotes included. `escape` says how many bytes at the begin of the rest are an escape.

@@ -2,13 +2,38 @@
 
 use serde_json::{Number, Value};
 
-/// Null, a boolean, a number, else a string.
-pub fn resolve(text: &str) -> Value {
+/// What a text means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Meaning {
+    /// Itself.
+    Text,
+    /// Nothing.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A number.
+    Number(Number),
+}
+
+impl Meaning {
+    /// What this text, which means that, is as JSON.
+    pub fn value(&self, text: &str) -> Value {
+        match self {
+            Self::Text => Value::from(text),
+            Self::Null => Value::Null,
+            Self::Boolean(value) => Value::Bool(*value),
+            Self::Number(number) => Value::Number(number.clone()),
+        }
+    }
+}
+
+/// Null, a boolean, a number, else text.
+pub fn resolve(text: &str) -> Meaning {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
+        "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
+        "true" | "True" | "TRUE" => Meaning::Boolean(true),
+        "false" | "False" | "FALSE" => Meaning::Boolean(false),
+        _ => number(text).map_or(Meaning::Text, Meaning::Number),
     }
 }
 
@@ -54,7 +79,7 @@ mod tests {
         for word in
             ["on", "off", "yes", "no", "y", "n", "On", "0b1", "1_000", "12:30:45", "2024-01-01", "0x", "1e", "."]
         {
-            assert_eq!(resolve(word), json!(word));
+            assert_eq!(resolve(word), Meaning::Text, "{word}");
         }
     }
 
@@ -79,7 +104,7 @@ mod tests {
             ("1e999", json!("1e999")),
             ("123456789012345678901", json!("123456789012345678901")),
         ] {
-            assert_eq!(resolve(text), value, "{text}");
+            assert_eq!(resolve(text).value(text), value, "{text}");
         }
     }
 }

@@ -33,7 +33,7 @@ fn check_wrong(yaml: &str, rule: &Rule, line: usize, column: usize) {
 fn values_are_those_of_yaml_1_2() {
     let doc = doc("a: off\nb: [yes, 1, 0x10, ~, null, 1.5, '1', \"2\"]\n1: one\ntrue: t\n");
     assert_eq!(
-        *doc.value(),
+        doc.to_value(),
         json!({"a": "off", "b": ["yes", 1, 16, null, null, 1.5, "1", "2"], "1": "one", "true": "t"})
     );
 }
@@ -42,7 +42,7 @@ fn values_are_those_of_yaml_1_2() {
 fn an_empty_file_is_a_null_at_its_begin() {
     for yaml in ["", "\n", "# only a comment\n", "---\n", "\u{feff}"] {
         let doc = doc(yaml);
-        assert_eq!(*doc.value(), json!(null), "{yaml:?}");
+        assert_eq!(doc.to_value(), json!(null), "{yaml:?}");
         assert_eq!(doc.point("").start.column, 1, "{yaml:?}");
     }
 }
@@ -94,7 +94,7 @@ fn columns_are_characters_and_offsets_bytes() {
 #[test]
 fn windows_files_are_fine() {
     let doc = doc("\u{feff}a: 1\r\nb: |\r\n  x\r\n  y\r\n");
-    assert_eq!(*doc.value(), json!({"a": 1, "b": "x\ny\n"}));
+    assert_eq!(doc.to_value(), json!({"a": 1, "b": "x\ny\n"}));
     assert_eq!(place(doc.span("/a").unwrap()), (1, 4, 1, 5));
     assert_eq!(place(doc.key_span("/b").unwrap()), (2, 1, 2, 2));
 }
@@ -102,25 +102,25 @@ fn windows_files_are_fine() {
 #[test]
 fn aliases_are_copies_and_merge_keys_give_what_is_not_there() {
     let doc = doc("a: &a {x: 1, y: 2}\nb: *a\nc: {<<: *a, y: 3}\nd:\n  <<: [{x: 9}, *a]\n");
-    assert_eq!(doc.value()["b"], json!({"x": 1, "y": 2}));
-    assert_eq!(doc.value()["c"], json!({"x": 1, "y": 3}));
-    assert_eq!(doc.value()["d"], json!({"x": 9, "y": 2}));
+    assert_eq!(doc.to_value()["b"], json!({"x": 1, "y": 2}));
+    assert_eq!(doc.to_value()["c"], json!({"x": 1, "y": 3}));
+    assert_eq!(doc.to_value()["d"], json!({"x": 9, "y": 2}));
     assert_eq!(place(doc.span("/b").unwrap()), (2, 4, 2, 6));
 }
 
 #[test]
 fn tags_of_yaml_are_understood() {
     assert_eq!(
-        *doc("[!!str 1, !!int '2', !!float 3, !!bool true, !!null ~, ! 5]").value(),
+        doc("[!!str 1, !!int '2', !!float 3, !!bool true, !!null ~, ! 5]").to_value(),
         json!(["1", 2, 3, true, null, "5"])
     );
-    assert_eq!(*doc("!!map {a: !!seq [1]}").value(), json!({"a": [1]}));
+    assert_eq!(doc("!!map {a: !!seq [1]}").to_value(), json!({"a": [1]}));
 }
 
 #[test]
 fn a_key_that_stands_twice_is_told_and_the_first_one_counts() {
     let (doc, diagnostics) = parse("a: 1\nb: {c: 1, c: 2}\na: 2\n");
-    assert_eq!(*doc.unwrap().value(), json!({"a": 1, "b": {"c": 1}}));
+    assert_eq!(doc.unwrap().to_value(), json!({"a": 1, "b": {"c": 1}}));
     let places: Vec<_> = diagnostics.iter().map(|one| (one.rule, place(one.span.unwrap()))).collect();
     assert_eq!(places, [("duplicate-key", (2, 11, 2, 12)), ("duplicate-key", (3, 1, 3, 2))]);
     assert_eq!(place(diagnostics[1].related[0].span.unwrap()), (1, 1, 1, 2));

@@ -41,15 +41,13 @@ fn crashes(project: &Project, rows: &LaidOut<'_>, failed: Vec<SweptFailure>) -> 
         let text = difference.message.take().unwrap_or_default();
         let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
         difference.message = Some(format!("{text}\non the rows of {}{tail}", owners.join(", ")));
-        let doc = project.doc(&found.file);
-        let line = doc.map_or(1, |doc| doc.point("/name").start.line);
         let result = out.entry(found.name.clone()).or_insert_with(|| TestResult {
             kind: Kind::CrossRun,
             resource: found.name.to_string(),
             test: NAME.to_owned(),
             name: format!("{}/{NAME}", found.name),
             file: found.file.clone(),
-            line: u32::try_from(line).unwrap_or(u32::MAX),
+            line: u32::try_from(found.span.start.line).unwrap_or(u32::MAX),
             passed: false,
             differences: Vec::new(),
             printed: String::new(),

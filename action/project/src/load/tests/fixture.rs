@@ -71,8 +71,8 @@ fn read(loader: &mut Loader<'_>, file: &str, bytes: &[u8]) -> Option<Value> {
     if let Some(known) = loader.fixtures.get(file) {
         return known.clone();
     }
-    let event = Doc::parse(file, bytes, &mut loader.diagnostics).and_then(|doc| match doc.value() {
-        Value::Object(_) => Some(doc.value().clone()),
+    let event = Doc::parse(file, bytes, &mut loader.diagnostics).and_then(|doc| match doc.to_value() {
+        value @ Value::Object(_) => Some(value),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             let message = "expected one event as a mapping of columns";
             let help = "a fixture is one event; give a test several with `sequence`";

@@ -1,6 +1,6 @@
 //! What goes into a detection under test.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::{name::TableName, schema::TableSchema, time::Timestamp};
 
@@ -88,8 +88,9 @@ fn streaming_input(
         let raw = raw(loader, doc, pointer, &detection.directory, spec.raw.as_ref(), spec.raw_file.as_ref())?;
         return Some(TestInput::Raw { table: table?, key: spec.key.take(), raw });
     }
-    let schema = table.as_ref().and_then(|table| loader.project.tables.get(table)).map(|table| table.schema.clone());
-    let schema = schema.as_ref().unwrap_or(&NO_COLUMNS);
+    let schema =
+        table.as_ref().and_then(|table| loader.project.tables.get(table)).map(|table| Arc::clone(&table.schema));
+    let schema = schema.as_deref().unwrap_or(&NO_COLUMNS);
     let at = format!("{pointer}/fixture");
     let fixture = (at.as_str(), spec.fixture.as_deref());
     let events = match (spec.sequence.take(), spec.events.take()) {
