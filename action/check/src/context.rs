@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     num::NonZeroUsize,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
@@ -162,27 +163,23 @@ fn in_parallel<T: Send, R: Send>(items: Vec<T>, map: impl Fn(T) -> R + Sync) -> 
         if chunk.is_empty() {
             break;
         }
-        chunks.push(chunk);
+        chunks.push(Mutex::new(chunk));
     }
-    let map = &map;
+    let work = |chunk: &Mutex<Vec<T>>| {
+        let chunk = mem::take(&mut *chunk.lock().unwrap_or_else(PoisonError::into_inner));
+        chunk.into_iter().map(&map).collect::<Vec<R>>()
+    };
+    let work = &work;
     thread::scope(|scope| {
-        let threads: Vec<_> = chunks
-            .into_iter()
-            .map(|chunk| {
-                // the parsers of VRL and Python recurse
-                thread::Builder::new()
-                    .stack_size(16 << 20)
-                    .spawn_scoped(scope, move || chunk.into_iter().map(map).collect::<Vec<R>>())
-                    .expect("a machine that runs this has room for a thread of each of its processors")
-            })
-            .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| match thread.join() {
-                Ok(results) => results,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
+        // the parsers of VRL and Python recurse
+        let start = |chunk| thread::Builder::new().stack_size(16 << 20).spawn_scoped(scope, move || work(chunk));
+        let threads: Vec<_> = chunks.iter().map(start).collect();
+        let joined = threads.into_iter().zip(&chunks).flat_map(|(thread, chunk)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // a machine that has no room for another thread has this one
+            Err(_) => work(chunk),
+        });
+        joined.collect()
     })
 }
 
