@@ -1,7 +1,7 @@
 //! Scheduled detections: each window of each detection is run once, a missed one is caught up.
 
 use model::{
-    name::{DetectionName, TableName},
+    name::TableName,
     release::{Detection, Schedule, Trigger},
 };
 use serde_json::Value;
@@ -86,15 +86,10 @@ impl Session<'_> {
         let (name, table) =
             (detection.name.clone(), detection.tables.first().cloned().unwrap_or_else(TableName::alerts));
         let report = blocking(move || {
-            let identify = |_: u64, row: &Value| record_id(&name, window, row);
-            host.scheduled(&name, &table, &path, window.start, &identify)
+            let identify = |_: u64, row: &Value| trial::identity_of_query(&name, window, row);
+            host.scheduled(&name, &table, &path, &identify)
         })
         .await??;
         self.absorb(report, settled).await
     }
-}
-
-/// Of the window and the row's content, so that the order in which a query returns rows does not matter.
-fn record_id(detection: &DetectionName, window: Stretch, row: &Value) -> String {
-    trial::scheduled_record_id(detection, window, &row.to_string())
 }

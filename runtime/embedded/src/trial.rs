@@ -15,9 +15,9 @@ use std::{
     },
 };
 
-use columns::{FileOptions, FileStats, FileWriter, Misfit, Projection};
+use columns::{FileOptions, FileStats, FileWriter, Projection};
 use datafusion::arrow::{array::RecordBatch, compute::concat_batches, datatypes::SchemaRef};
-use detections::{DetectReport, Host, HostConfig, IsolationPolicy, Refused};
+use detections::{Host, HostConfig, Identity, IsolationPolicy, Refused};
 use model::{
     digest::Digest,
     isolation::Isolation,
@@ -135,34 +135,6 @@ impl Trial {
         Ok(source)
     }
 
-    /// Runs a scheduled detection over tables held in memory, for one window.
-    pub async fn schedule(
-        &self,
-        detection: &DetectionName,
-        tables: &BTreeMap<TableName, Vec<Value>>,
-        window: Stretch,
-    ) -> Result<(DetectReport, Vec<Misfit>), EmbeddedError> {
-        let found = self.bundle.release.detections.get(detection).ok_or(EmbeddedError::NothingDeployed)?;
-        let Trigger::Scheduled(schedule) = &found.trigger else { return Err(EmbeddedError::NothingDeployed) };
-        let query = self.bundle.text(schedule.query).unwrap_or_default();
-        let (mut fixtures, mut misfits) = (Vec::new(), Vec::new());
-        // SQL reads no table that it does not name
-        let words = query.to_lowercase();
-        for name in self.all_tables().into_iter().filter(|name| words.contains(&name.as_str().to_lowercase())) {
-            let rows = tables.get(&name).map_or(&[][..], Vec::as_slice);
-            let (batch, wrong) = columns::json_rows(&self.schema(&name)?, rows)?;
-            misfits.extend(wrong);
-            fixtures.push((name, batch));
-        }
-        let rows = sql::query_fixtures(fixtures, &sql::bind(query, window.start, window.end)).await?;
-        let Some(path) = self.write_all(&rows)? else { return Ok((DetectReport::default(), misfits)) };
-        let host = self.host.as_ref().ok_or(EmbeddedError::NothingDeployed)?;
-        let table = found.tables.first().cloned().unwrap_or_else(TableName::alerts);
-        let identify = |_: u64, row: &Value| scheduled_record_id(detection, window, &row.to_string());
-        let report = host.scheduled(detection, &table, &path, window.start, &identify)?;
-        Ok((report, misfits))
-    }
-
     fn all_tables(&self) -> Vec<TableName> {
         let release = &self.bundle.release;
         let enrichment = release.enrichment.keys().map(TableName::of_enrichment);
@@ -186,19 +158,6 @@ impl Trial {
         let path = self.scratch.path().join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         std::fs::create_dir(&path).map_err(|source| EmbeddedError::Directory { path: path.clone(), source })?;
         Ok(path)
-    }
-
-    fn write(&self, batch: RecordBatch) -> Result<PathBuf, EmbeddedError> {
-        let path = self.directory()?.join("rows.parquet");
-        write_file(&path, batch)?;
-        Ok(path)
-    }
-
-    fn write_all(&self, batches: &[RecordBatch]) -> Result<Option<PathBuf>, EmbeddedError> {
-        match joined(batches)? {
-            Some(batch) => Ok(Some(self.write(batch)?)),
-            None => Ok(None),
-        }
     }
 }
 
@@ -252,13 +211,14 @@ pub(crate) fn write_file(path: &Path, batch: RecordBatch) -> Result<FileStats, E
     Ok(writer.finish()?)
 }
 
-/// Same detection, same window, same row: same record.
-pub(crate) fn scheduled_record_id(detection: &DetectionName, window: Stretch, row: &str) -> String {
+/// Same detection, same window, same row: same record, whatever the order in which a query returns rows.
+pub(crate) fn identity_of_query(detection: &DetectionName, window: Stretch, row: &Value) -> Identity {
+    let text = row.to_string();
     let parts = [
         detection.as_str().as_bytes(),
         &window.start.micros().to_le_bytes(),
         &window.end.micros().to_le_bytes(),
-        row.as_bytes(),
+        text.as_bytes(),
     ];
-    Digest::of_parts(parts).short(32)
+    Identity::of_query(row, Digest::of_parts(parts).short(32), window.start)
 }

@@ -49,6 +49,21 @@ fn an_event_is_laid_over_a_fixture_of_the_file_or_of_the_project() {
     assert!(ended.out.contains("5 passed, 0 failed"), "{}", ended.out);
 }
 
+#[test]
+fn a_scheduled_detection_has_mocks_and_a_memory_too() {
+    let detection = "name: d\nschedule: rate(1 hour)\nquery: |\n  SELECT \"user\".name AS who, count(*) AS c FROM web WHERE ts >= :start AND ts < :end GROUP BY 1\nalert: {severity: high}\ntests:\n  - name: many by a stranger\n    rows: &rows {web: [{user.name: eli, ts: 2026-03-02T09:10:00Z}, {user.name: eli, ts: 2026-03-02T09:20:00Z}]}\n    window: &hour {start: 2026-03-02T09:00:00Z, end: 2026-03-02T10:00:00Z}\n    mocks: {attributes: {detect.LIMIT: 2}}\n    expect: {title: eli did 2}\n  - name: too few\n    rows: *rows\n    window: *hour\n    fires: false\n  - name: known before\n    rows: *rows\n    window: *hour\n    mocks: {attributes: {detect.LIMIT: 2}, remotecache: {seen: {eli: 7}}}\n    fires: false\n  - name: owned\n    rows: *rows\n    window: *hour\n    mocks: {attributes: {detect.LIMIT: 2}, enrichment: {tor: [{ip: eli, owner: dana}]}}\n    expect: {title: eli did 2 for dana}\n";
+    let code = "from detection import remotecache\nfrom detection.enrichment import tor\n\nLIMIT = 1000\n\ndef detect(r):\n    return r['c'] >= LIMIT and not remotecache('seen', ttl=3600).get(r['who'])\n\ndef title(r):\n    owner = (tor.get(r['who']) or {}).get('owner')\n    return f\"{r['who']} did {r['c']}\" + (f' for {owner}' if owner else '')\n";
+    check(detection, code, 0, &["4 passed, 0 failed"]);
+    // code that judges nothing only words what the query found
+    let (head, _) = detection.split_once("    mocks").unwrap();
+    check(&format!("{head}    expect: {{title: eli}}\n"), "def title(r):\n    return r['who']\n", 0, &["1 passed"]);
+    // a query without code has nothing that mocks could stand in for
+    let repo = repo(detection, code);
+    std::fs::remove_file(repo.path().join("detections/d/detect.py")).unwrap();
+    let ended = repo.run(&["check"]);
+    assert!(ended.out.contains("`mocks` has no effect on a scheduled detection without a detect.py"), "{}", ended.out);
+}
+
 const SEQUENCE: &str = "name: d\ntables: [web]\nalert: {severity: high, threshold: 3, deduplication_window: 15 minutes}\nfixtures:\n  big: {n: 100}\ntests:\n  - name: the third makes it\n    fixture: big\n    sequence:\n      - {repeat: 2, after: 1 minute, alerts: 0}\n      - {event: {n: 1}, fires: false}\n      - {after: 1 minute, fires: true, alerts: 1}\n  - name: another window\n    fixture: big\n    sequence:\n      - {ts: 2026-03-02T09:00:00Z, repeat: 2}\n      - {after: 15 minutes, alerts: 0}\n    alerts: 0\n";
 
 #[test]

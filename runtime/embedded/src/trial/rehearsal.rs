@@ -10,9 +10,10 @@ use datafusion::arrow::{
     array::{AsArray as _, RecordBatch},
     datatypes::TimestampMicrosecondType,
 };
-use detections::{Attempt, CacheAccess, RehearsalTable, Rehearsed};
+use detections::{Attempt, CacheAccess, Evaluated, Evaluation, Identity, MODULE, RehearsalTable, Rehearsed};
 use model::{
     name::{DetectionName, EnrichmentName, TableName},
+    release::Trigger,
     time::Timestamp,
     worker::{CacheValue, LoadEnrichment, StandIn, StandIns},
 };
@@ -20,8 +21,8 @@ use serde_json::Value;
 use store::cache_sqlite::SqliteCache;
 use tokio::runtime::Handle;
 
-use super::Trial;
-use crate::EmbeddedError;
+use super::{Trial, identity_of_query, joined};
+use crate::{EmbeddedError, schedule::Stretch, sql};
 
 /// Rows of one table as columns, laid out once for every test that has some of them.
 pub struct TrialRows {
@@ -29,6 +30,8 @@ pub struct TrialRows {
     file: PathBuf,
     batch: RecordBatch,
     times: Vec<Timestamp>,
+    /// Of a scheduled detection's query: which, and in which window.
+    queried: Option<(DetectionName, Stretch)>,
     /// Values that do not fit their column: a mistake of the test whose row it is.
     pub misfits: Vec<Misfit>,
 }
@@ -47,6 +50,13 @@ impl TrialRows {
     /// A row as a detection sees it: nested JSON without nulls.
     pub fn event(&self, row: usize) -> Value {
         columns::row_json(&self.batch, row)
+    }
+
+    fn identity(&self, row: u64, event: &Value) -> Identity {
+        match &self.queried {
+            None => Identity::of(event, "", row),
+            Some((detection, window)) => identity_of_query(detection, *window, event),
+        }
     }
 }
 
@@ -84,7 +94,64 @@ impl Trial {
         let (batch, misfits) = columns::json_rows(&self.schema(table)?, rows)?;
         let times = times(&batch);
         let file = self.write_in_order(batch.clone())?;
-        Ok(TrialRows { table: table.clone(), file, batch, times, misfits })
+        Ok(TrialRows { table: table.clone(), file, batch, times, queried: None, misfits })
+    }
+
+    /// What a scheduled detection's query finds in tables held in memory, in one window; `None` where that is no row.
+    pub async fn query(
+        &self,
+        detection: &DetectionName,
+        tables: &BTreeMap<TableName, Vec<Value>>,
+        window: Stretch,
+    ) -> Result<(Option<TrialRows>, Vec<Misfit>), EmbeddedError> {
+        let found = self.bundle.release.detections.get(detection).ok_or(EmbeddedError::NothingDeployed)?;
+        let Trigger::Scheduled(schedule) = &found.trigger else { return Err(EmbeddedError::NothingDeployed) };
+        let query = self.bundle.text(schedule.query).unwrap_or_default();
+        let (mut fixtures, mut misfits) = (Vec::new(), Vec::new());
+        // SQL reads no table that it does not name
+        let words = query.to_lowercase();
+        for name in self.all_tables().into_iter().filter(|name| words.contains(&name.as_str().to_lowercase())) {
+            let rows = tables.get(&name).map_or(&[][..], Vec::as_slice);
+            let (batch, wrong) = columns::json_rows(&self.schema(&name)?, rows)?;
+            misfits.extend(wrong);
+            fixtures.push((name, batch));
+        }
+        let batches = sql::query_fixtures(fixtures, &sql::bind(query, window.start, window.end)).await?;
+        let Some(batch) = joined(&batches)? else { return Ok((None, misfits)) };
+        let table = found.tables.first().cloned().unwrap_or_else(TableName::alerts);
+        let times = match batch.column_by_name("ts") {
+            Some(_) => times(&batch),
+            None => vec![window.start; batch.num_rows()],
+        };
+        let file = self.write_in_order(batch.clone())?;
+        let queried = Some((detection.clone(), window));
+        Ok((Some(TrialRows { table, file, batch, times, queried, misfits: Vec::new() }), misfits))
+    }
+
+    /// What a scheduled detection makes of the rows that its query found: all are matches where it has no code.
+    ///
+    /// Blocks as [`Trial::rehearse`] does. Which rows of which table `attempt` has makes no difference.
+    pub fn scheduled(
+        &self,
+        detection: &DetectionName,
+        rows: TrialRows,
+        attempt: TrialAttempt,
+        runtime: &Handle,
+    ) -> Result<Evaluation, EmbeddedError> {
+        let release = &self.bundle.release;
+        let found = release.detections.get(detection).ok_or(EmbeddedError::NothingDeployed)?;
+        if found.files.contains_key(MODULE) {
+            let attempt = TrialAttempt { table: 0, rows: 0..rows.batch.num_rows() as u64, ..attempt };
+            let attempts = vec![(detection.clone(), attempt)];
+            let rehearsal = Rehearsal { tables: &[rows], attempts, sweep: BTreeSet::new() };
+            let rehearsed = self.rehearse(rehearsal, runtime)?.attempts.into_iter().next();
+            return rehearsed.map(|attempted| attempted.evaluation).ok_or(EmbeddedError::NothingDeployed);
+        }
+        let host = self.host.as_ref().ok_or(EmbeddedError::NothingDeployed)?;
+        let identify = |row: u64, event: &Value| rows.identity(row, event);
+        let report = host.scheduled(detection, &rows.table, &rows.file, &identify)?;
+        let records = report.matches.into_iter().map(|found| Evaluated::Fired(Box::new(found))).collect();
+        Ok(Evaluation { records, failures: report.failures, printed: report.printed })
     }
 
     /// Shows each detection its own rows, and some detections all rows.
@@ -101,15 +168,18 @@ impl Trial {
         });
         let attempts = attempts.collect::<Result<Vec<_>, EmbeddedError>>()?;
         let events: Vec<_> = rehearsal.tables.iter().map(|rows| move |row: usize| rows.event(row)).collect();
+        let identities: Vec<_> =
+            rehearsal.tables.iter().map(|rows| move |row: u64, event: &Value| rows.identity(row, event)).collect();
         let tables: Vec<RehearsalTable<'_>> = rehearsal
             .tables
             .iter()
-            .zip(&events)
-            .map(|(rows, event)| RehearsalTable {
+            .zip(events.iter().zip(&identities))
+            .map(|(rows, (event, identify))| RehearsalTable {
                 table: rows.table.clone(),
                 file: rows.file.clone(),
                 times: rows.times.clone(),
                 event,
+                identify,
             })
             .collect();
         // in memory: it is gone with the trial

@@ -27,6 +27,7 @@ use crate::{
     host::Host,
     loaded::Loaded,
     report::{Evaluated, Evaluation},
+    resolve::Identity,
     stretch::{Findings, Seat, Stretch, Strikes, Tried, count_unexplained},
     summary::{self, Summary},
     unpack::text,
@@ -55,6 +56,8 @@ pub struct RehearsalTable<'a> {
     pub times: Vec<Timestamp>,
     /// A row as nested JSON without nulls.
     pub event: &'a (dyn Fn(usize) -> Value + Sync),
+    /// What a row is called, by its number and its JSON.
+    pub identify: &'a (dyn Fn(u64, &Value) -> Identity + Sync),
 }
 
 /// A few rows for one detection, with a cache of its own.
@@ -334,7 +337,7 @@ impl<'a> Stage<'a> {
                 printed: over.as_ref().map(|tried| tried.printed.clone()).unwrap_or_default(),
                 ..Findings::default()
             };
-            let mut evaluation = summary::evaluation(self.loaded, &rows.table, &stretch, found)?;
+            let mut evaluation = summary::evaluation(self.loaded, &rows.table, &stretch, found, rows.identify)?;
             let behind = unjudged.start.saturating_sub(attempt.rows.start);
             evaluation.records.truncate(usize::try_from(behind).unwrap_or(usize::MAX));
             evaluation.records.extend(unjudged.map(|_| Evaluated::Failed));

@@ -14,7 +14,6 @@ use model::{
     name::{DetectionName, EnrichmentName, TableName},
     release::Bundle,
     staged::StagedFile,
-    time::Timestamp,
     worker::Match,
 };
 use serde_json::Value;
@@ -27,7 +26,7 @@ use crate::{
     loaded::{Base, Loaded},
     python,
     report::{DetectReport, Refused},
-    resolve::{Identity, ts_of},
+    resolve::Identity,
     stretch::{Findings, Seat, Stretch, Strikes},
     summary::{Summary, Tally},
     unpack::MODULE,
@@ -186,15 +185,13 @@ impl Host {
 
     /// The rows that a scheduled detection's query returned as its matches: all of them, or those that its `detect` picks.
     ///
-    /// The file may have any columns. `identify` names a row, so that the same row of the same window is the same match;
-    /// a row without a column `ts` gets the time given.
+    /// The file may have any columns. `identify` names a row, so that the same row of the same window is the same match.
     pub fn scheduled(
         &self,
         detection: &DetectionName,
         table: &TableName,
         file: &Path,
-        ts: Timestamp,
-        identify: &dyn Fn(u64, &Value) -> String,
+        identify: &dyn Fn(u64, &Value) -> Identity,
     ) -> Result<DetectReport, HostError> {
         let loaded = self.loaded()?;
         let place = loaded.place(detection)?;
@@ -210,9 +207,7 @@ impl Host {
         let findings = seat.describe(&stretch, findings)?;
         let (mut summary, mut matches) = (Summary::new(&loaded), Vec::new());
         let mut tally = Tally::new(detection.as_str(), table);
-        let identify =
-            |row: u64, event: &Value| Identity { record_id: identify(row, event), ts: ts_of(event).unwrap_or(ts) };
-        summary.part(&mut tally, &stretch, findings, &identify, &mut matches);
+        summary.part(&mut tally, &stretch, findings, identify, &mut matches);
         let files = vec![summary.file(tally)];
         let (failures, printed, refused) = (summary.failures(), summary.printed(), loaded.take_refused());
         Ok(DetectReport { matches, failures, printed, refused, files })

@@ -45,3 +45,5 @@ pub use failure::DetectionFailure;
 pub use host::{Host, HostConfig, IsolationPolicy};
 pub use python::locate_module;
 pub use report::{DetectReport, Evaluated, Evaluation, FileReport, Outcome, Printed, Refused};
+pub use resolve::Identity;
+pub use unpack::MODULE;

@@ -25,10 +25,15 @@ impl Identity {
             .map_or_else(|| Digest::of_parts([file.as_bytes(), &row.to_le_bytes()]).short(32), str::to_owned);
         Self { record_id, ts: ts_of(event).unwrap_or(Timestamp::EPOCH) }
     }
+
+    /// Of a row that a query made; it has a time of its own only where the query gives it one.
+    pub fn of_query(event: &Value, record_id: String, ts: Timestamp) -> Self {
+        Self { record_id, ts: ts_of(event).unwrap_or(ts) }
+    }
 }
 
 /// The row's `ts`.
-pub fn ts_of(event: &Value) -> Option<Timestamp> {
+fn ts_of(event: &Value) -> Option<Timestamp> {
     event.get("ts").and_then(Value::as_str).and_then(|ts| ts.parse().ok())
 }
 

@@ -192,6 +192,7 @@ pub fn evaluation(
     table: &TableName,
     stretch: &Stretch,
     found: Findings,
+    identify: Identify<'_>,
 ) -> Result<Evaluation, HostError> {
     if let Some(error) = found.unreadable {
         return Err(HostError::File(error));
@@ -221,9 +222,8 @@ pub fn evaluation(
     };
     let (mut summary, mut matches) = (Summary::new(loaded), Vec::new());
     let key = stretch.path.display().to_string();
-    let identify = |row: u64, event: &Value| Identity::of(event, "", row);
     let mut tally = Tally::new(&key, table);
-    summary.part(&mut tally, stretch, found, &identify, &mut matches);
+    summary.part(&mut tally, stretch, found, identify, &mut matches);
     summary.file(tally);
     let mut fired = fired.into_iter().zip(matches).collect::<BTreeMap<u64, RuleMatch>>();
     let records = (stretch.first..stretch.end).map(|row| match fired.remove(&row) {

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use anyhow::{Context as _, Result, bail};
-use embedded::{Attempted, DetectionFailure, Evaluated, Stretch, TrialAlert, TrialAttempt};
+use embedded::{Attempted, DetectionFailure, Evaluated, Evaluation, Stretch, TrialAlert, TrialAttempt};
 use model::{
     alert::RuleMatch,
     name::{DetectionName, TableName},
 };
 use project::{
     Detection,
-    project::{DetectionTest, Expect, Expectation, Step, TestInput},
+    project::{DetectionTest, Expect, Expectation, Mocks, Step, TestInput},
 };
 use serde_json::{Value, json};
 
@@ -57,16 +57,15 @@ impl Staged<'_> {
         if !rows.misfits(table, range).is_empty() {
             return None;
         }
-        let mocks = &self.test.mocks;
-        let attempt = TrialAttempt {
-            table,
-            rows: range.start as u64..range.end as u64,
-            attributes: mocks.attributes.clone(),
-            enrichment: mocks.enrichment.clone(),
-            remembered: mocks.remembered.clone(),
-        };
-        Some((self.detection.name.clone(), attempt))
+        let rows = range.start as u64..range.end as u64;
+        Some((self.detection.name.clone(), TrialAttempt { table, rows, ..mocked(self.test) }))
     }
+}
+
+/// A test's mocks, for rows that are yet to be named.
+fn mocked(test: &DetectionTest) -> TrialAttempt {
+    let Mocks { attributes, enrichment, remembered } = test.mocks.clone();
+    TrialAttempt { attributes, enrichment, remembered, ..TrialAttempt::default() }
 }
 
 /// What a detection made of a test's input.
@@ -92,7 +91,7 @@ pub fn input(bench: &Bench<'_>, detection: &Detection, test: &DetectionTest) -> 
         }
         TestInput::Tables { rows, start, end } => {
             let window = Stretch { start: *start, end: *end };
-            Ok(Input::Queried(queried(bench, detection, rows, window)?))
+            Ok(Input::Queried(queried(bench, detection, test, rows, window)?))
         }
     }
 }
@@ -111,7 +110,7 @@ pub fn judge(
         Err(error) => Err(Difference::message(format!("{error:#}"))),
         Ok(Placed::Queried(seen)) => Ok(seen),
         Ok(Placed::Rows { table, rows: range }) => match attempted {
-            Some(attempted) => Ok(seen(detection, attempted, range.len())),
+            Some(attempted) => Ok(seen(detection, attempted.evaluation, range.len())),
             None => Err(unfit(&table, rows, &range)),
         },
     };
@@ -148,8 +147,7 @@ fn unfit(table: &TableName, rows: &LaidOut<'_>, range: &Range<usize>) -> Differe
     Difference::message(format!("the events do not fit the columns of `{table}`:\n{}", words.join("\n")))
 }
 
-fn seen(detection: &Detection, attempted: Attempted, rows: usize) -> Seen {
-    let evaluation = attempted.evaluation;
+fn seen(detection: &Detection, evaluation: Evaluation, rows: usize) -> Seen {
     let mut differences: Vec<Difference> =
         evaluation.failures.iter().map(|failure| crash(detection, failure)).collect();
     let (mut matches, mut fired) = (Vec::new(), Vec::new());
@@ -340,16 +338,20 @@ fn raw_to_rows(bench: &Bench<'_>, table: &TableName, key: Option<&str>, bytes: &
 fn queried(
     bench: &Bench<'_>,
     detection: &Detection,
+    test: &DetectionTest,
     tables: &BTreeMap<TableName, Vec<Value>>,
     window: Stretch,
 ) -> Result<Seen> {
-    let rows = tables.values().map(Vec::len).sum();
-    let (report, misfits) = bench.runtime.block_on(bench.trial.schedule(&detection.name, tables, window))?;
+    let (found, misfits) = bench.runtime.block_on(bench.trial.query(&detection.name, tables, window))?;
     if !misfits.is_empty() {
         let words: Vec<String> = misfits.iter().map(misfit).collect();
         bail!("the rows do not fit their tables:\n{}", words.join("\n"));
     }
-    let differences = report.failures.iter().map(|failure| crash(detection, failure)).collect();
-    let printed = report.printed.iter().map(|printed| printed.text.as_str()).collect();
-    Ok(Seen { matches: report.matches, fired: Vec::new(), rows, printed, differences })
+    let evaluation = match found {
+        Some(found) => bench.trial.scheduled(&detection.name, found, mocked(test), &bench.runtime)?,
+        None => Evaluation { records: Vec::new(), failures: Vec::new(), printed: Vec::new() },
+    };
+    let rows = tables.values().map(Vec::len).sum();
+    // which rows a query finds is its own affair
+    Ok(Seen { fired: Vec::new(), ..seen(detection, evaluation, rows) })
 }

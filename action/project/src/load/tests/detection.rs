@@ -33,7 +33,7 @@ pub fn of_detection(
         let fires = fires(loader, doc, &pointer, &spec);
         let (input, steps) = match &detection.trigger {
             Trigger::Streaming => input::streaming(loader, detection, &fixtures, &pointer, &mut spec),
-            Trigger::Scheduled(_) => (input::scheduled(loader, doc, &pointer, &mut spec), Vec::new()),
+            Trigger::Scheduled(_) => (input::scheduled(loader, detection, doc, &pointer, &mut spec), Vec::new()),
         };
         let mocks = mocks::mocks(loader, doc, &format!("{pointer}/mocks"), spec.mocks.take().unwrap_or_default());
         let expect = expectation(loader, doc, &format!("{pointer}/expect"), spec.expect.take());

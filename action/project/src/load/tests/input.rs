@@ -133,12 +133,20 @@ fn table(
 }
 
 /// The tables that a query reads.
-pub fn scheduled(loader: &mut Loader<'_>, doc: &Doc, pointer: &str, spec: &mut DetectionTestSpec) -> Option<TestInput> {
+pub fn scheduled(
+    loader: &mut Loader<'_>,
+    detection: &Detection,
+    doc: &Doc,
+    pointer: &str,
+    spec: &mut DetectionTestSpec,
+) -> Option<TestInput> {
     one_input(loader, doc, pointer, &["rows"], "give it `rows` for each table that the query reads, and a `window`")?;
+    let has_code = detection.files.contains_key("detect.py");
     for key in ["table", "key", "fixture", "mocks", "also_fires"] {
         let pointer = format!("{pointer}/{key}");
-        if doc.node(&pointer).is_some() {
-            let message = format!("`{key}` has no effect on a scheduled detection");
+        if doc.node(&pointer).is_some() && !(key == "mocks" && has_code) {
+            let without = if key == "mocks" { " without a detect.py" } else { "" };
+            let message = format!("`{key}` has no effect on a scheduled detection{without}");
             loader.report(doc.at_key(&rules::MISPLACED_KEY, &pointer, message).help("remove it"));
         }
     }

@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use detections::{Attempt, CacheAccess, Evaluated, Found, HostError, Rehearsal, RehearsalTable, Rehearsed};
+use detections::{Attempt, CacheAccess, Evaluated, Found, HostError, Identity, Rehearsal, RehearsalTable, Rehearsed};
 use model::{
     time::Timestamp,
     worker::{CacheValue, StandIn, StandIns},
@@ -27,7 +27,8 @@ fn rehearse(case: &Case, rows: &[Value], attempts: &[Attempt], sweep: &[&str]) -
     let cache = CacheAccess { cache, runtime: runtime.handle().clone(), now: Arc::new(|| Timestamp::EPOCH) };
     let event = |row: usize| json!({"matano": {"record_id": format!("r{row}")}});
     let times = (0..rows.len()).map(|row| Timestamp::EPOCH.plus_seconds(60 * row as i64)).collect();
-    let tables = [RehearsalTable { table: table(), file, times, event: &event }];
+    let identify = |row: u64, event: &Value| Identity::of(event, "", row);
+    let tables = [RehearsalTable { table: table(), file, times, event: &event, identify: &identify }];
     let sweep: BTreeSet<_> = sweep.iter().map(|detection| name(detection)).collect();
     case.host().rehearse(&Rehearsal { tables: &tables, attempts, sweep: &sweep }, &cache)
 }

@@ -1,3 +1,4 @@
+use detections::Identity;
 use model::{
     release::{Bundle, Cadence, Schedule, Trigger},
     schema::{FieldType, TableSchema},
@@ -22,8 +23,8 @@ fn rows(case: &Case) -> std::path::PathBuf {
     path
 }
 
-fn identify(row: u64, event: &Value) -> String {
-    format!("{row}:{}", event["who"].as_str().unwrap())
+fn identify(row: u64, event: &Value) -> Identity {
+    Identity::of_query(event, format!("{row}:{}", event["who"].as_str().unwrap()), Timestamp::EPOCH)
 }
 
 #[test]
@@ -31,7 +32,7 @@ fn without_code_every_row_of_a_query_is_a_match() {
     let mut case = Case::new(&[]);
     case.add("many", &[]).display_name = Some("Many".to_owned());
     hourly(&mut case, "many");
-    let report = case.host().scheduled(&name("many"), &table(), &rows(&case), Timestamp::EPOCH, &identify).unwrap();
+    let report = case.host().scheduled(&name("many"), &table(), &rows(&case), &identify).unwrap();
     assert_eq!(fired(&report), ["many@0:ann", "many@1:bob"]);
     assert_eq!((report.matches[1].title.as_str(), report.matches[1].ts), ("Many", Timestamp::EPOCH));
     assert_eq!(report.matches[1].event, json!({"who": "bob", "n": 30}));
@@ -46,7 +47,7 @@ fn code_picks_and_describes_the_rows_of_a_query() {
         let mut case = Case::new(&[("many", code)]);
         hourly(&mut case, "many");
         let host = case.host();
-        let report = host.scheduled(&name("many"), &table(), &rows(&case), Timestamp::EPOCH, &identify).unwrap();
+        let report = host.scheduled(&name("many"), &table(), &rows(&case), &identify).unwrap();
         assert_eq!(report.failures, []);
         let ids = fired(&report);
         let found: Vec<(&str, &str)> =
