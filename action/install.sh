@@ -126,9 +126,7 @@ build() {
   command -v cargo >/dev/null || fail "there is no release for ${ACTION_REF:-this ref}, and no cargo to build it: use a tagged version"
   echo "::notice title=matano::there is no release for ${ACTION_REF:-this ref}: building from source, which takes some minutes"
   local target="${CARGO_TARGET_DIR:-$directory/build}"
-  # a pull request waits for this one: it is to be built soon rather than to run as fast as a release
-  CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    cargo build --release --locked --manifest-path "$ACTION_PATH/Cargo.toml" --target-dir "$target" -p operator -p detect
+  cargo build --release --locked --manifest-path "$ACTION_PATH/Cargo.toml" --target-dir "$target" -p operator -p detect
   mkdir -p "$directory/bin"
   cp "$target/release/matano" "$directory/bin/"
   cp "$target/release/libdetect".* "$directory/bin/" 2>/dev/null || true
