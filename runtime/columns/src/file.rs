@@ -147,16 +147,6 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Rows taken in so far.
-    pub fn rows(&self) -> u64 {
-        self.rows + self.pending_rows as u64
-    }
-
-    /// About how many bytes wait in memory.
-    pub fn pending_bytes(&self) -> usize {
-        self.pending_bytes
-    }
-
     /// Writes what is left, syncs the file to disk and gives it its name.
     pub fn finish(mut self) -> Result<FileStats, ColumnsError> {
         if self.options.keep == Keep::UntilMerged && self.writer.is_none() {
@@ -198,7 +188,7 @@ impl FileWriter {
     }
 
     /// Writes the pending rows as one row group; does nothing where there are none.
-    pub fn flush(&mut self) -> Result<(), ColumnsError> {
+    fn flush(&mut self) -> Result<(), ColumnsError> {
         let pending = std::mem::take(&mut self.pending);
         let rows = std::mem::take(&mut self.pending_rows);
         self.pending_bytes = 0;
@@ -286,6 +276,7 @@ fn stable_order(times: &TimestampMicrosecondArray) -> Result<UInt32Array, Column
     Ok(UInt32Array::from(order))
 }
 
+/// How a file is written that is not to last.
 static READ_ONCE_PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
     WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
@@ -302,6 +293,7 @@ pub(crate) fn lasts(footer: &ParquetMetaData) -> bool {
     !footer.file_metadata().key_value_metadata().is_some_and(read_once)
 }
 
+/// How a file is written that lasts and whose first row group has these rows.
 fn lasting(first: &RecordBatch, options: &FileOptions) -> WriterProperties {
     let (schema, first_rows) = (first.schema(), first.num_rows());
     let mut leaves = Vec::new();

@@ -1,6 +1,8 @@
 //! Values into columns: what fits, what does not, and what is nothing.
 #![allow(clippy::unwrap_used, reason = "the functions of a test are tests too")]
 
+use std::sync::Arc;
+
 use columns::{FieldIds, Json, Misfit, RowBuilder, json_rows, row_json};
 use model::{
     schema::{FieldType, TableSchema},
@@ -157,6 +159,22 @@ fn null_empty_text_and_empty_containers_are_null() {
         json_rows(&schema(&[("a.b", FieldType::Long)]), &blanks.clone().map(|blank| json!({"a": blank}))).unwrap();
     assert_eq!(misfits, []);
     assert_eq!(batch.column(0).null_count(), blanks.len());
+}
+
+#[test]
+fn columns_without_values_are_one_array_and_have_values_again_in_the_next_batch() {
+    let schema = schema(&[("a", FieldType::String), ("b", FieldType::String), ("c", FieldType::Long)]);
+    let mut builder = RowBuilder::new(&schema, None);
+    let mut batch = |row: Value| {
+        builder.push_event::<Json>(&row);
+        builder.end_row();
+        builder.finish().unwrap()
+    };
+    let first = batch(json!({"c": 7}));
+    assert!(Arc::ptr_eq(first.column(0), first.column(1)));
+    assert_eq!(row_json(&first, 0), json!({"c": 7}));
+    let second = batch(json!({"a": "x"}));
+    assert_eq!(row_json(&second, 0), json!({"a": "x"}));
 }
 
 #[test]

@@ -40,4 +40,4 @@ pub use store::{
     ledger::Counts,
 };
 pub use target::{Embedded, Options};
-pub use trial::{Python, Rehearsal, Remembered, Transformed, Trial, TrialAlert, TrialAttempt, TrialRows};
+pub use trial::{Python, Rehearsal, Remembered, Transformed, Trial, TrialAlert, TrialAttempt, TrialMocks, TrialRows};

@@ -34,7 +34,7 @@ use transform::{EnrichmentTables, Hints, SourceTransform};
 
 use crate::{EmbeddedError, schedule::Stretch, sql};
 
-pub use rehearsal::{Rehearsal, Remembered, TrialAttempt, TrialRows};
+pub use rehearsal::{Rehearsal, Remembered, TrialAttempt, TrialMocks, TrialRows};
 pub use told::TrialAlert;
 
 /// A release on trial.

@@ -70,6 +70,13 @@ pub struct TrialAttempt {
     pub table: usize,
     /// Which rows of it.
     pub rows: Range<u64>,
+    /// What stands in for what the detection uses.
+    pub mocks: TrialMocks,
+}
+
+/// What stands in for what a detection uses.
+#[derive(Debug, Clone, Default)]
+pub struct TrialMocks {
     /// What stands in for attributes of modules.
     pub attributes: BTreeMap<String, StandIn>,
     /// What stands in for the rows of enrichment tables.
@@ -130,18 +137,18 @@ impl Trial {
 
     /// What a scheduled detection makes of the rows that its query found: all are matches where it has no code.
     ///
-    /// Blocks as [`Trial::rehearse`] does. Which rows of which table `attempt` has makes no difference.
+    /// Blocks as [`Trial::rehearse`] does.
     pub fn scheduled(
         &self,
         detection: &DetectionName,
         rows: TrialRows,
-        attempt: TrialAttempt,
+        mocks: TrialMocks,
         runtime: &Handle,
     ) -> Result<Evaluation, EmbeddedError> {
         let release = &self.bundle.release;
         let found = release.detections.get(detection).ok_or(EmbeddedError::NothingDeployed)?;
         if found.files.contains_key(MODULE) {
-            let attempt = TrialAttempt { table: 0, rows: 0..rows.batch.num_rows() as u64, ..attempt };
+            let attempt = TrialAttempt { table: 0, rows: 0..rows.batch.num_rows() as u64, mocks };
             let attempts = vec![(detection.clone(), attempt)];
             let rehearsal = Rehearsal { tables: &[rows], attempts, sweep: BTreeSet::new() };
             let rehearsed = self.rehearse(rehearsal, runtime)?.attempts.into_iter().next();
@@ -161,7 +168,8 @@ impl Trial {
         let Some(host) = &self.host else { return Ok(Rehearsed::default()) };
         let mut enrichment = BTreeMap::new();
         let attempts = rehearsal.attempts.into_iter().map(|(detection, attempt)| {
-            let TrialAttempt { table, rows, attributes, enrichment: tables, remembered } = attempt;
+            let TrialAttempt { table, rows, mocks } = attempt;
+            let TrialMocks { attributes, enrichment: tables, remembered } = mocks;
             let tables = tables.into_iter().map(|(name, rows)| self.stand_in_table(&mut enrichment, name, &rows));
             let stand_ins = StandIns { attributes, enrichment: tables.collect::<Result<_, EmbeddedError>>()? };
             Ok(Attempt { detection, table, rows, stand_ins, remembered })

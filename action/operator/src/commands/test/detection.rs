@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use anyhow::{Context as _, Result, bail};
-use embedded::{Attempted, DetectionFailure, Evaluated, Evaluation, Stretch, TrialAlert, TrialAttempt};
+use embedded::{Attempted, DetectionFailure, Evaluated, Evaluation, Stretch, TrialAlert, TrialAttempt, TrialMocks};
 use model::{
     alert::RuleMatch,
     name::{DetectionName, TableName},
@@ -58,14 +58,14 @@ impl Staged<'_> {
             return None;
         }
         let rows = range.start as u64..range.end as u64;
-        Some((self.detection.name.clone(), TrialAttempt { table, rows, ..mocked(self.test) }))
+        Some((self.detection.name.clone(), TrialAttempt { table, rows, mocks: mocks(self.test) }))
     }
 }
 
-/// A test's mocks, for rows that are yet to be named.
-fn mocked(test: &DetectionTest) -> TrialAttempt {
+/// A test's mocks, for its detection.
+fn mocks(test: &DetectionTest) -> TrialMocks {
     let Mocks { attributes, enrichment, remembered } = test.mocks.clone();
-    TrialAttempt { attributes, enrichment, remembered, ..TrialAttempt::default() }
+    TrialMocks { attributes, enrichment, remembered }
 }
 
 /// What a detection made of a test's input.
@@ -348,7 +348,7 @@ fn queried(
         bail!("the rows do not fit their tables:\n{}", words.join("\n"));
     }
     let evaluation = match found {
-        Some(found) => bench.trial.scheduled(&detection.name, found, mocked(test), &bench.runtime)?,
+        Some(found) => bench.trial.scheduled(&detection.name, found, mocks(test), &bench.runtime)?,
         None => Evaluation { records: Vec::new(), failures: Vec::new(), printed: Vec::new() },
     };
     let rows = tables.values().map(Vec::len).sum();
